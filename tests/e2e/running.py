@@ -180,5 +180,6 @@ def private_podman() -> Iterator[Podman]:
     finally:
         podman.output("rm", "--all", "--force")
         podman.output("rmi", "--all", "--force")
-        subprocess.run(["umount", str(folder / "root" / "overlay")], env=podman.environment)
+        if os.geteuid() != 0:  # layers of an ordinary user belong to ids of its user namespace
+            podman.output("unshare", "rm", "--recursive", str(folder / "root"))
         shutil.rmtree(folder)
