@@ -1,0 +1,81 @@
+"""``irc image``: the layers that agents share."""
+
+import json
+import platform as machine
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from irc.oci.errors import ImageError
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what is wrong with an input into one line and exit status 1."""
+    try:
+        yield
+    except ImageError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group()
+def image() -> None:
+    """Make the layers that agents share."""
+
+
+@image.command()
+@click.option("--output-dir", type=_FOLDER, required=True, help="Where base.json and blobs/ go.")
+@click.option(
+    "--from",
+    "reference",
+    metavar="IMAGE@sha256:DIGEST",
+    help="An image to build on: a layout, an archive, or a registry's. "
+    "Default: Debian packages of this machine's own suite.",
+)
+@click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
+def base(output_dir: Path, reference: str | None, platform: str | None) -> None:
+    """Make or take a base image: a Python interpreter and its libraries."""
+    from irc.oci.base import Platform, build_debian_base
+
+    with reported():
+        if reference is None:
+            if platform is not None:
+                raise click.UsageError("--platform goes with --from")
+            built = build_debian_base(output_dir)
+        else:
+            from irc.oci.existing import take_base
+
+            os, _, architecture = (platform or _own_platform()).partition("/")
+            built = take_base(reference, Platform(os, architecture), output_dir)
+        _write_json(output_dir / "base.json", built.to_json())
+
+
+@image.command()
+@click.option("--pex", type=_FOLDER, required=True, help="A packed PEX of the requirements alone.")
+@click.option("--output-dir", type=_FOLDER, required=True, help="Where deps.json and blobs/ go.")
+def deps(pex: Path, output_dir: Path) -> None:
+    """Make the layers of third-party requirements."""
+    from irc.oci.thirdparty import build_third_party
+
+    with reported():
+        built, warnings = build_third_party(pex, output_dir)
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+        _write_json(output_dir / "deps.json", built.to_json())
+
+
+def _own_platform() -> str:
+    names = {"x86_64": "amd64", "aarch64": "arm64"}
+    return f"linux/{names.get(machine.machine(), machine.machine())}"
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(document, indent=2) + "\n")
+    beside.replace(path)

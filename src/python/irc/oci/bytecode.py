@@ -1,0 +1,80 @@
+"""Byte code that depends on the source alone (PEP 552, unchecked hash).
+
+A time-stamped ``.pyc`` differs on every build; a checked one makes the interpreter read the source
+at each import. An unchecked one is taken as it is, which suits an image whose files never change.
+"""
+
+import importlib.util
+import marshal
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from types import CodeType
+from typing import Any
+
+_UNCHECKED_HASH = (0b01).to_bytes(4, "little")
+
+
+def pyc_path(path: str) -> str:
+    """Where this interpreter looks for the byte code of the module at ``path``."""
+    source = PurePosixPath(path)
+    name = f"{source.stem}.{sys.implementation.cache_tag}.pyc"
+    return str(source.parent / "__pycache__" / name)
+
+
+def compile_pyc(source: bytes, path: str) -> bytes | None:
+    """The ``.pyc`` file of a module that will lie at the absolute ``path``.
+
+    Returns:
+        None for a text that this Python cannot compile (a template, or code for another version).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):
+        return None
+    # marshal marks an object as shared when anybody else refers to it, so that the bytes depend on
+    # what the process did before. A second reference to every object makes that the same for all.
+    references = list(_objects(code))
+    data = marshal.dumps(code)
+    del references
+    header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
+    return header + data
+
+
+def _objects(value: Any) -> Iterator[Any]:
+    yield value
+    if isinstance(value, tuple | frozenset):
+        for item in value:
+            yield from _objects(item)
+    elif isinstance(value, CodeType):
+        for attribute in (
+            value.co_consts,
+            value.co_names,
+            value.co_varnames,
+            value.co_cellvars,
+            value.co_freevars,
+            value.co_filename,
+            value.co_name,
+            value.co_qualname,
+            value.co_linetable,
+            value.co_exceptiontable,
+        ):
+            yield from _objects(attribute)
+
+
+def compile_tree(root: Path, folder: str) -> None:
+    """Write the ``.pyc`` of every module in ``folder`` below ``root``, the root of an image."""
+    for source in sorted((root / folder).rglob("*.py")):
+        path = source.relative_to(root).as_posix()
+        code = compile_pyc(source.read_bytes(), f"/{path}")
+        if code is not None:
+            target = root / pyc_path(path)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(code)
+
+
+if __name__ == "__main__":  # the interpreter of a base image compiles its own library
+    compile_tree(Path(sys.argv[1]), sys.argv[2])
