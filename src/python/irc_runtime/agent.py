@@ -1,0 +1,183 @@
+"""The base of every generated agent: a flow that is loaded once and then answers requests."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar
+
+from irc_runtime.cache import CacheSpec, SingleFlightCache
+from irc_runtime.context import Context, trace_of
+from irc_runtime.errors import (
+    AgentError,
+    FlowError,
+    NodeError,
+    RequestError,
+    port_value,
+    raised_at,
+)
+from irc_runtime.events import ERROR, INFO, WARNING, event
+from irc_runtime.node import Execution, Inputs, Node, Outputs
+
+#: What a proxy (Envoy, hence Istio and Knative) says a request may take, in milliseconds.
+DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
+
+#: Attributes under which an agent keeps what its nodes use, in the order in which it is closed.
+EDGES = ("models", "http", "features", "states")
+
+
+class Agent:
+    """A flow. The compiler writes a subclass with one method a node, and ``run``.
+
+    A subclass may define ``handle_error(error, request, context)``, which answers in the flow's
+    place when it fails; ``error`` has the shape of what an error port delivers.
+    """
+
+    #: The flow's name, which is the model's name where the agent is served.
+    name: ClassVar[str] = "agent"
+    #: The flow's file, relative to the root of the repository.
+    source: ClassVar[str] = ""
+    #: Request fields that must be present.
+    requires: ClassVar[tuple[str, ...]] = ()
+    #: Request fields that may be present.
+    optional: ClassVar[tuple[str, ...]] = ()
+    #: The node methods by id, in the order of the class body.
+    nodes: ClassVar[Mapping[str, Execution]] = {}
+
+    #: Seconds for a whole request, all nodes included; None leaves it to the nodes' own limits.
+    request_timeout_s: float | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {
+            value.settings.id: value
+            for value in vars(cls).values()
+            if isinstance(getattr(value, "settings", None), Node)
+        }
+        cls.nodes = {**cls.nodes, **own}
+
+    def __init__(self) -> None:
+        self.ready = False
+        self._limits: dict[str, asyncio.Semaphore] = {}
+        self._caches: dict[str, SingleFlightCache] = {}
+
+    def load(self) -> bool:
+        """Make ready; a subclass connects what its nodes use and then calls this.
+
+        Raises:
+            LoadError: something that the nodes use is missing or misconfigured.
+        """
+        for method in self.nodes.values():
+            settings: Node = vars(method)["settings"]
+            for schema in (*settings.inputs.values(), *settings.outputs.values()):
+                schema.compile()
+        self.ready = True
+        event(INFO, "loaded", agent=self.name, source=self.source)
+        return self.ready
+
+    async def close(self) -> None:
+        """Give back connections; the agent is not ready afterwards."""
+        self.ready = False
+        for edge in EDGES:
+            if edge in vars(self):
+                await vars(self)[edge].close()
+
+    async def run(self, request: Inputs, ctx: Context) -> Any:
+        """Run the flow; the subclass does."""
+        raise NotImplementedError
+
+    async def predict(
+        self, request: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """Answer a request.
+
+        Args:
+            request: the request's fields; fields that the flow does not declare are kept.
+            headers: HTTP headers with lower-case names: ``traceparent`` names the trace,
+                ``x-envoy-expected-rq-timeout-ms`` bounds the time.
+        Raises:
+            RequestError: fields are missing (all are named) or malformed.
+            NodeError: a node failed, and neither an error port nor ``handle_error`` took it.
+            AgentError: nothing was delivered to the output, or an edge failed.
+        """
+        for name in self.requires:
+            if request.get(name) is None:
+                raise self._incomplete(request, headers)
+        deadline = None
+        if headers is not None or self.request_timeout_s is not None:
+            deadline = self._deadline(headers or {})
+        context = Context(request, headers, optional=self.optional, deadline=deadline)
+        try:
+            return await self.run(request, context)
+        except RequestError:
+            raise
+        except AgentError as error:
+            failure = error
+        except Exception as error:
+            failure = FlowError(error)
+            failure.__cause__ = error
+        return await self._failed(failure, request, context)
+
+    def limit(self, node_id: str, concurrency: int) -> asyncio.Semaphore:
+        """The semaphore of a node that has a limit."""
+        limit = self._limits.get(node_id)
+        if limit is None:
+            limit = self._limits[node_id] = asyncio.Semaphore(concurrency)
+        return limit
+
+    def cache(self, node_id: str, spec: CacheSpec) -> SingleFlightCache:
+        """The cache of a node that has one."""
+        cache = self._caches.get(node_id)
+        if cache is None:
+            cache = self._caches[node_id] = SingleFlightCache(spec)
+        return cache
+
+    def log(self, error: AgentError, context: Context, *, handled: bool) -> None:
+        """Report a failure, with its trace, node and place in the flow, and where it was raised."""
+        cause = error.__cause__ or error
+        event(
+            WARNING if handled else ERROR,
+            "node_failed" if isinstance(error, NodeError) else "request_failed",
+            agent=self.name,
+            trace_id=context.trace_id,
+            node=getattr(error, "node", None),
+            location=getattr(error, "location", self.source),
+            type=error.type,
+            reason=error.reason,
+            attempts=getattr(error, "attempts", None),
+            raised_at=raised_at(cause.__traceback__) or None,
+            handled=handled,
+        )
+
+    async def _failed(self, failure: AgentError, request: Inputs, context: Context) -> Any:
+        handler: Callable[[Any, Outputs, Inputs, Context], Coroutine[Any, Any, Any]] | None
+        handler = getattr(type(self), "handle_error", None)
+        self.log(failure, context, handled=handler is not None)
+        if handler is None:
+            failure.trace_id = context.trace_id
+            raise failure
+        try:
+            return await handler(self, port_value(failure), request, context)
+        except AgentError as error:
+            second = error
+        except Exception as error:
+            second = FlowError(error)
+            second.__cause__ = error
+        self.log(second, context, handled=False)
+        second.trace_id = context.trace_id
+        raise second
+
+    def _incomplete(
+        self, request: Mapping[str, Any], headers: Mapping[str, str] | None
+    ) -> RequestError:
+        missing = [name for name in self.requires if request.get(name) is None]
+        error = RequestError(f"missing required fields: {', '.join(missing)}", missing)
+        error.trace_id = request.get("trace_id") or trace_of(headers)
+        return error
+
+    def _deadline(self, headers: Mapping[str, str]) -> float | None:
+        limits_s = [] if self.request_timeout_s is None else [self.request_timeout_s]
+        text = headers.get(DEADLINE_HEADER, "")
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            limits_s.append(int(text) / 1000)
+        if not limits_s:
+            return None
+        return asyncio.get_running_loop().time() + min(limits_s)

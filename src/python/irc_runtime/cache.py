@@ -1,0 +1,88 @@
+"""Results of a node that stand for a while, shared by equal calls."""
+
+import asyncio
+import copy
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSpec:
+    """A node's ``runtime.cache``: seconds that a result stands, and results kept at most."""
+
+    ttl_s: float
+    max_entries: int = 1024
+
+
+class SingleFlightCache:
+    """A bounded cache in which equal calls at the same time share one execution.
+
+    A failure is shared by those who wait for it and then forgotten. An execution that nobody waits
+    for any more, because all who did were cancelled, is cancelled as well.
+    """
+
+    def __init__(self, spec: CacheSpec, clock: Callable[[], float] = time.monotonic) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._results: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
+        self._flights: dict[str, _Flight] = {}
+
+    async def get(
+        self, key: Any, call: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]
+    ) -> Mapping[str, Any]:
+        """The result for a key: a copy of a kept one, that of a call under way, or a new call's.
+
+        Args:
+            key: what the call depends on; where JSON cannot express it, nothing is cached.
+            call: makes the result.
+        """
+        try:
+            text = json.dumps(key, sort_keys=True)
+        except (TypeError, ValueError):
+            return await call()
+        kept = self._results.get(text)
+        if kept is not None:
+            expires, result = kept
+            if self._clock() < expires:
+                self._results.move_to_end(text)
+                return copy.deepcopy(result)
+            del self._results[text]
+        flight = self._flights.get(text)
+        if flight is None:
+            flight = self._flights[text] = _Flight(asyncio.create_task(self._fly(text, call)))
+        return copy.deepcopy(await flight.join())
+
+    async def _fly(
+        self, text: str, call: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]
+    ) -> Mapping[str, Any]:
+        try:
+            result = await call()
+            self._results[text] = (self._clock() + self._spec.ttl_s, result)
+            while len(self._results) > self._spec.max_entries:
+                self._results.popitem(last=False)
+            return result
+        finally:
+            del self._flights[text]
+
+
+class _Flight:
+    """An execution, and the number of those who wait for it."""
+
+    __slots__ = ("_task", "_waiting")
+
+    def __init__(self, task: "asyncio.Task[Mapping[str, Any]]") -> None:
+        self._task = task
+        self._waiting = 0
+
+    async def join(self) -> Mapping[str, Any]:
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self._task)
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0 and not self._task.done():
+                self._task.cancel()

@@ -1,0 +1,47 @@
+"""What an agent reports about itself: one event a line, with named fields and never with content.
+
+Events go to the logger ``irc``; ``irc_runtime.serving`` writes them as JSON lines. Where the host
+program configures logging itself, the fields are in the record's ``fields``.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+DEBUG = logging.DEBUG
+INFO = logging.INFO
+WARNING = logging.WARNING
+ERROR = logging.ERROR
+
+logger = logging.getLogger("irc")
+
+
+def event(level: int, name: str, /, **fields: Any) -> None:
+    """Report that something happened; fields that are None are left out."""
+    if logger.isEnabledFor(level):
+        known = {key: value for key, value in fields.items() if value is not None}
+        text = " ".join(f"{key}={value}" for key, value in known.items())
+        logger.log(level, "%s %s", name, text, extra={"event": name, "fields": known})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, event or message, and the event's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON; exceptions by class and place, as their text may hold content."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        name = getattr(record, "event", None)
+        if name is None:
+            line["message"] = record.getMessage()
+        else:
+            line["event"] = name
+            line.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = type(record.exc_info[1]).__name__
+        return json.dumps(line, ensure_ascii=False, default=str)

@@ -1,0 +1,286 @@
+"""A node of a flow as a method: its settings, and what happens around each execution.
+
+``node`` wraps a method in layers, each only where the settings ask for it::
+
+    routed      error port, fallback
+      cached    results shared by equal calls
+        tried   attempts, each within its time, with pauses between them
+          limited   at most so many at once
+            stateful  the node's key held, its state opened
+              checked   schemas of what enters and leaves
+                the method itself
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
+
+from irc_runtime.cache import CacheSpec, SingleFlightCache
+from irc_runtime.context import Context
+from irc_runtime.errors import (
+    InvalidInputError,
+    MissingContextError,
+    NodeError,
+    ValidationFailedError,
+    error_type,
+    is_retryable,
+    public_reason,
+)
+from irc_runtime.events import WARNING, event
+from irc_runtime.schema import Schema
+from irc_runtime.state import State, StateSpec
+
+if TYPE_CHECKING:
+    from irc_runtime.agent import Agent
+
+#: A node's values by port. What a node was not given, or did not deliver, is not in the mapping.
+Inputs: TypeAlias = Mapping[str, Any]
+Outputs: TypeAlias = Mapping[str, Any]
+
+#: The outputs of a node that did not run.
+SKIPPED: Outputs = MappingProxyType({})
+
+AnyAgent = TypeVar("AnyAgent", bound="Agent")
+Body: TypeAlias = Callable[[AnyAgent, Inputs, Context], Coroutine[Any, Any, Outputs]]
+StateBody: TypeAlias = Callable[[AnyAgent, Inputs, Context, State], Coroutine[Any, Any, Outputs]]
+Execution: TypeAlias = Callable[[Any, Inputs, Context], Coroutine[Any, Any, Outputs]]
+
+#: The longest pause between two attempts, in seconds.
+MAX_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The settings of a node, from its ``runtime`` and ``state`` blocks and its ports.
+
+    Args:
+        id: the node's id in the flow.
+        line: line of the flow file at which the node stands.
+        timeout_s: seconds for each attempt.
+        attempts: attempts in all, at least 1.
+        backoff_s: the first pause is between 0 and this, and each further bound twice the last.
+        requires_context: context fields without which the node does not start.
+        inputs: schemas by input port.
+        outputs: schemas by output port.
+        error_port: the port that delivers a failure; None lets it travel on as NodeError.
+        fallback: name of the method that answers in the node's place.
+        fallback_on: the kinds of failure (timeout, error, validation_fail) it answers to.
+        state: the state that the method takes as its third argument.
+        concurrency: executions at once in one process.
+        cache: keep results; ``cache_key`` gives what a result depends on.
+    """
+
+    id: str
+    line: int = 0
+    timeout_s: float = 30.0
+    attempts: int = 1
+    backoff_s: float = 1.0
+    requires_context: tuple[str, ...] = ()
+    inputs: Mapping[str, Schema] = field(default_factory=dict)
+    outputs: Mapping[str, Schema] = field(default_factory=dict)
+    error_port: str | None = None
+    fallback: str | None = None
+    fallback_on: tuple[str, ...] = ()
+    state: StateSpec | None = None
+    concurrency: int | None = None
+    cache: CacheSpec | None = None
+    cache_key: Callable[[Inputs, Context], Any] | None = None
+
+
+class NodeDecorator(Protocol):
+    """Turns a method with or without state into one that takes inputs and context."""
+
+    @overload
+    def __call__(self, body: Body[AnyAgent], /) -> Body[AnyAgent]: ...
+
+    @overload
+    def __call__(self, body: StateBody[AnyAgent], /) -> Body[AnyAgent]: ...
+
+    def __call__(self, body: Any, /) -> Any:
+        """Wrap the method."""
+
+
+def node(settings: Node) -> NodeDecorator:
+    """Make a method a node; the result is called as ``await self.fetch(inputs, context)``."""
+
+    def decorate(body: Any, /) -> Any:
+        run: Execution = body
+        if settings.inputs or settings.outputs or settings.requires_context:
+            run = _checked(settings, body)
+        if settings.state is not None:
+            run = _stateful(settings.state, run)
+        if settings.concurrency is not None:
+            run = _limited(settings.id, settings.concurrency, run)
+        run = _tried(settings, run)
+        if settings.cache is not None and settings.cache_key is not None:
+            run = _cached(settings.id, settings.cache, settings.cache_key, run)
+        if settings.error_port is not None or settings.fallback is not None:
+            run = _routed(settings, run)
+        run.__name__ = body.__name__
+        run.__qualname__ = body.__qualname__
+        run.__doc__ = body.__doc__
+        run.__module__ = body.__module__
+        vars(run).update(settings=settings, body=body)
+        return run
+
+    return decorate
+
+
+def by_port(result: Any, *ports: str) -> Outputs:
+    """What a transform returned, by output port.
+
+    An object that has any of the ports as a key is read by name; other keys are left aside. Without
+    such a key, the whole value belongs to the only port. None delivers nothing.
+
+    Raises:
+        ValidationFailedError: there are several ports and the result is not an object of them.
+    """
+    if isinstance(result, Mapping):
+        values = {port: result[port] for port in ports if port in result}
+        if values or (not result and len(ports) != 1):
+            return values
+    if result is None:
+        return SKIPPED
+    if len(ports) == 1:
+        return {ports[0]: result}
+    expected = ", ".join(ports) or "no outputs"
+    raise ValidationFailedError(
+        f"returned a {type(result).__name__}, not an object with {expected}"
+    )
+
+
+def _stateful(spec: StateSpec, body: Any) -> Execution:
+    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        async with agent.states.open(spec, inputs, context) as state:
+            return await body(agent, inputs, context, state)
+
+    return run
+
+
+def _checked(settings: Node, body: Callable[..., Coroutine[Any, Any, Outputs]]) -> Any:
+    required, inputs_by_port, outputs_by_port = (
+        settings.requires_context,
+        tuple(settings.inputs.items()),
+        tuple(settings.outputs.items()),
+    )
+
+    async def run(agent: Any, inputs: Inputs, context: Context, *state: State) -> Outputs:
+        for name in required:
+            if context.get(name) is None:
+                raise MissingContextError(f"the context field '{name}' is missing")
+        for port, schema in inputs_by_port:
+            if port in inputs and (problem := schema.problem(inputs[port])):
+                raise InvalidInputError(f"input '{port}' is not valid: {problem}")
+        outputs = await body(agent, inputs, context, *state)
+        for port, schema in outputs_by_port:
+            if port in outputs and (problem := schema.problem(outputs[port])):
+                raise ValidationFailedError(f"output '{port}' is not valid: {problem}")
+        return outputs
+
+    return run
+
+
+def _limited(node_id: str, concurrency: int, body: Execution) -> Execution:
+    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        async with agent.limit(node_id, concurrency):
+            return await body(agent, inputs, context)
+
+    return run
+
+
+def _tried(settings: Node, body: Execution) -> Execution:
+    timeout_s, attempts = settings.timeout_s, settings.attempts
+
+    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        attempt = 1
+        while True:
+            try:
+                if context.deadline is None:
+                    async with asyncio.timeout(timeout_s):
+                        return await body(agent, inputs, context)
+                now = asyncio.get_running_loop().time()
+                async with asyncio.timeout_at(min(now + timeout_s, context.deadline)):
+                    return await body(agent, inputs, context)
+            except Exception as cause:
+                pause_s = _pause_s(settings, attempt, cause, context)
+                if attempt == attempts or pause_s is None:
+                    raise NodeError(
+                        settings.id,
+                        f"{agent.source}:{settings.line}",
+                        cause,
+                        attempt,
+                        fallback_available=settings.fallback is not None,
+                    ) from cause
+                event(
+                    WARNING,
+                    "attempt_failed",
+                    trace_id=context.trace_id,
+                    node=settings.id,
+                    location=f"{agent.source}:{settings.line}",
+                    type=error_type(cause),
+                    reason=public_reason(cause),
+                    attempt=attempt,
+                    pause_s=round(pause_s, 3),
+                )
+            await asyncio.sleep(pause_s)
+            attempt += 1
+
+    return run
+
+
+def _pause_s(settings: Node, attempt: int, cause: Exception, context: Context) -> float | None:
+    """Seconds until the next attempt; None where there should be none.
+
+    Full jitter: anywhere between nothing and the bound, which doubles with each attempt. Where the
+    other side named a time (Retry-After), it is waited for. A pause that would end past the
+    request's deadline is not begun.
+    """
+    if not is_retryable(cause):
+        return None
+    bound_s = min(settings.backoff_s * 2.0 ** (attempt - 1), MAX_PAUSE_S)
+    pause_s = random.uniform(0.0, bound_s)
+    pause_s = max(pause_s, getattr(cause, "retry_after_s", None) or 0.0)
+    if context.deadline is not None:
+        if asyncio.get_running_loop().time() + pause_s >= context.deadline:
+            return None
+    return pause_s
+
+
+def _cached(
+    node_id: str, spec: CacheSpec, key: Callable[[Inputs, Context], Any], body: Execution
+) -> Execution:
+    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        cache: SingleFlightCache = agent.cache(node_id, spec)
+        return await cache.get(key(inputs, context), lambda: body(agent, inputs, context))
+
+    return run
+
+
+def _routed(settings: Node, body: Execution) -> Execution:
+    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        try:
+            return await body(agent, inputs, context)
+        except NodeError as error:
+            agent.log(error, context, handled=True)
+            failure = error
+        if settings.fallback is not None and failure.kind in settings.fallback_on:
+            answer: Execution = getattr(type(agent), settings.fallback)
+            try:
+                return await answer(agent, inputs, context)
+            except Exception as cause:
+                failure = NodeError(
+                    settings.id,
+                    failure.location,
+                    cause,
+                    failure.attempts,
+                    fallback_available=True,
+                )
+                failure.__cause__ = cause
+        if settings.error_port is None:
+            raise failure
+        return {settings.error_port: failure.as_port()}
+
+    return run
