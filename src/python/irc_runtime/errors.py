@@ -104,7 +104,7 @@ class ModelError(AgentError):
 
 
 class HttpError(AgentError):
-    """A web service did not answer, or answered with an error; ``response_status`` is its status."""
+    """A web service did not answer, or did with an error; ``response_status`` is its status."""
 
     type = "http"
 

@@ -57,7 +57,7 @@ class ChatModels:
         if model.provider not in PROVIDERS:
             known = ", ".join(PROVIDERS)
             raise LoadError(
-                f"prompt '{prompt.node}': unknown provider '{model.provider}': this runtime has {known}"
+                f"prompt '{prompt.node}': unknown provider '{model.provider}'; there is {known}"
             )
         try:
             client = PROVIDERS[model.provider](model)

@@ -46,6 +46,7 @@ SKIPPED: Outputs = MappingProxyType({})
 AnyAgent = TypeVar("AnyAgent", bound="Agent")
 Body: TypeAlias = Callable[[AnyAgent, Inputs, Context], Coroutine[Any, Any, Outputs]]
 StateBody: TypeAlias = Callable[[AnyAgent, Inputs, Context, State], Coroutine[Any, Any, Outputs]]
+AnyBody: TypeAlias = Callable[..., Coroutine[Any, Any, Outputs]]
 Execution: TypeAlias = Callable[[Any, Inputs, Context], Coroutine[Any, Any, Outputs]]
 
 #: The longest pause between two attempts, in seconds.
@@ -107,7 +108,7 @@ def node(settings: Node) -> NodeDecorator:
     """Make a method a node; the result is called as ``await self.fetch(inputs, context)``."""
 
     def decorate(body: Any, /) -> Any:
-        run: Execution = body
+        run: AnyBody = body
         if settings.inputs or settings.outputs or settings.requires_context:
             run = _checked(settings, body)
         if settings.state is not None:
@@ -152,7 +153,7 @@ def by_port(result: Any, *ports: str) -> Outputs:
     )
 
 
-def _stateful(spec: StateSpec, body: Any) -> Execution:
+def _stateful(spec: StateSpec, body: AnyBody) -> Execution:
     async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
         async with agent.states.open(spec, inputs, context) as state:
             return await body(agent, inputs, context, state)
@@ -160,7 +161,7 @@ def _stateful(spec: StateSpec, body: Any) -> Execution:
     return run
 
 
-def _checked(settings: Node, body: Callable[..., Coroutine[Any, Any, Outputs]]) -> Any:
+def _checked(settings: Node, body: AnyBody) -> AnyBody:
     required, inputs_by_port, outputs_by_port = (
         settings.requires_context,
         tuple(settings.inputs.items()),
@@ -243,10 +244,10 @@ def _pause_s(settings: Node, attempt: int, cause: Exception, context: Context) -
     bound_s = min(settings.backoff_s * 2.0 ** (attempt - 1), MAX_PAUSE_S)
     pause_s = random.uniform(0.0, bound_s)
     pause_s = max(pause_s, getattr(cause, "retry_after_s", None) or 0.0)
-    if context.deadline is not None:
-        if asyncio.get_running_loop().time() + pause_s >= context.deadline:
-            return None
-    return pause_s
+    if context.deadline is None:
+        return pause_s
+    ends = asyncio.get_running_loop().time() + pause_s
+    return pause_s if ends < context.deadline else None
 
 
 def _cached(

@@ -84,7 +84,7 @@ class Prompt:
                 self._system = environment().from_string(self.system)
         except TemplateSyntaxError as error:
             raise PromptError(
-                f"the prompt of '{self.node}' is not a template: line {error.lineno}: {error.message}"
+                f"prompt '{self.node}', line {error.lineno} of its template: {error.message}"
             ) from error
         if self.output_schema is not None:
             self.output_schema.compile()

@@ -35,7 +35,7 @@ class Schema:
 
     __slots__ = ("_validator", "schema")
 
-    def __init__(self, schema: Mapping[str, Any] | bool) -> None:
+    def __init__(self, schema: dict[str, Any] | bool) -> None:
         self.schema = schema
         self._validator: Validator | None = None
 
@@ -49,7 +49,7 @@ class Schema:
             from jsonschema.validators import Draft202012Validator, validator_for
 
             kind = validator_for(self.schema, default=Draft202012Validator)
-            kind.check_schema(self.schema)
+            kind.check_schema(self.schema)  # type: ignore[arg-type]  # true and false are schemas
             self._validator = kind(self.schema)
         return self._validator
 
@@ -64,8 +64,8 @@ class Schema:
             return None
         from jsonschema.exceptions import best_match
 
-        error = best_match(validator.iter_errors(value))
-        return describe(error)
+        error: ValidationError | None = best_match(validator.iter_errors(value))
+        return None if error is None else describe(error)
 
 
 def describe(error: "ValidationError") -> str:
@@ -75,11 +75,12 @@ def describe(error: "ValidationError") -> str:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     where = f"at '{path.lstrip('.')}': " if path else ""
     keyword = str(error.validator)
+    expected: Any = error.validator_value
     if keyword == "required" and isinstance(error.instance, Mapping):
-        lacking = [name for name in error.validator_value if name not in error.instance]
+        lacking = [name for name in expected if name not in error.instance]
         return f"{where}lacks {_listed(lacking)}"
     rule = RULES.get(keyword, "violates '{keyword}'")
-    return where + rule.format(_listed(error.validator_value), keyword=keyword)
+    return where + rule.format(_listed(expected), keyword=keyword)
 
 
 def _listed(value: Any) -> str:

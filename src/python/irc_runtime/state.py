@@ -54,10 +54,8 @@ class StateSpec:
             key += text
             if name is None:
                 continue
-            if name in inputs:
-                value = inputs[name]
-            else:
-                value = context.get(name.removeprefix("context."))
+            field_name = name.removeprefix("context.")
+            value = inputs[name] if name in inputs else context.get(field_name)
             if value is None or value == "":
                 raise StateError(f"the state's key '{self.key}' needs '{name}', which is absent")
             key += str(value)

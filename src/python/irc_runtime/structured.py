@@ -22,8 +22,9 @@ MAPS_OF_SCHEMAS = frozenset({"$defs", "properties"})
 def response_format(name: str, schema: Schema) -> dict[str, Any]:
     """The ``response_format`` of a chat completion that has to follow a schema.
 
-    The schema goes out as it is. It is asked for strictly (the provider then guarantees it) where it
-    keeps to what strict mode knows; else the provider does its best, and the answer is checked here.
+    The schema goes out as it is. It is asked for strictly (the provider then guarantees it) where
+    it keeps to what strict mode knows; else the provider does its best. Either way the answer is
+    checked here.
     """
     return {
         "type": "json_schema",
