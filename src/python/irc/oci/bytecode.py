@@ -15,6 +15,10 @@ from typing import Any
 
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
+# Strings of one character exist once in a process, and marshal notes whether anybody has interned
+# them: here all are.
+_CHARACTERS = [sys.intern(chr(code)) for code in range(256)]
+
 
 def pyc_path(path: str) -> str:
     """Where this interpreter looks for the byte code of the module at ``path``."""
@@ -35,13 +39,39 @@ def compile_pyc(source: bytes, path: str) -> bytes | None:
             code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError):
         return None
-    # marshal marks an object as shared when anybody else refers to it, so that the bytes depend on
-    # what the process did before. A second reference to every object makes that the same for all.
+    known: dict[bytes, Any] = {}
+    code = _canonical_code(code, known)
     references = list(_objects(code))
     data = marshal.dumps(code)
     del references
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
     return header + data
+
+
+# marshal writes an object again as a reference to its first place, and marks it when anybody else
+# holds it. Both depend on what the process did before: which equal constants the compiler found to
+# be one, and who else uses a name. So equal constants are made one object, in every code object of
+# a module, and all objects are held a second time while they are written.
+
+
+def _canonical_code(code: CodeType, known: dict[bytes, Any]) -> CodeType:
+    return code.replace(
+        co_consts=tuple(_canonical(value, known) for value in code.co_consts),
+        co_names=_canonical(code.co_names, known),
+        co_linetable=_canonical(code.co_linetable, known),
+        co_exceptiontable=_canonical(code.co_exceptiontable, known),
+    )
+
+
+def _canonical(value: Any, known: dict[bytes, Any]) -> Any:
+    if isinstance(value, CodeType):
+        return _canonical_code(value, known)
+    if isinstance(value, tuple):
+        value = tuple(_canonical(item, known) for item in value)
+    elif isinstance(value, frozenset):
+        value = frozenset(_canonical(item, known) for item in value)
+    # Version 2 of the format has no references: equal values of one type give equal bytes.
+    return known.setdefault(marshal.dumps(value, 2), value)
 
 
 def _objects(value: Any) -> Iterator[Any]:

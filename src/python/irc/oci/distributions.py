@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -58,7 +59,12 @@ def read_pex_info(pex: Path) -> dict[str, Any]:
 def wheel_name_and_version(file_name: str) -> tuple[str, str]:
     """Normalised name (PEP 503) and version of a wheel, from its file name."""
     name, version, *_ = file_name.split("-")
-    return name.lower().replace("_", "-").replace(".", "-"), version
+    return normalized_name(name), version
+
+
+def normalized_name(name: str) -> str:
+    """The name of a distribution as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_distributions(pex: Path) -> tuple[Distribution, ...]:

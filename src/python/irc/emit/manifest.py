@@ -1,0 +1,119 @@
+"""The KServe manifest of an agent: an ``InferenceService`` of ``serving.kserve.io/v1beta1``."""
+
+from typing import Any
+
+import yaml
+
+# KServe takes the container of this name for the predictor.
+_CONTAINER = "kserve-container"
+_PORT = 8080
+
+_SECURITY_CONTEXT = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+# An agent imports for seconds where its share of a processor is small, and is not dead then.
+_READINESS_PROBE = {
+    "httpGet": {"path": "/v2/health/ready", "port": _PORT},
+    "periodSeconds": 2,
+    "failureThreshold": 3,
+}
+_LIVENESS_PROBE = {
+    "httpGet": {"path": "/v2/health/live", "port": _PORT},
+    "initialDelaySeconds": 30,
+    "periodSeconds": 10,
+    "timeoutSeconds": 5,
+    "failureThreshold": 6,
+}
+
+
+def inference_service(name: str, kserve: dict[str, Any], image: str) -> str:
+    """The manifest as YAML.
+
+    Args:
+        name: the agent's name, which is also its model's.
+        kserve: ``deployment.kserve`` of the agent's summary; keys that are null are left out.
+        image: the reference to the image, by digest.
+    """
+    metadata: dict[str, Any] = {"name": kserve["service_name"]}
+    _add(metadata, "namespace", kserve.get("namespace"))
+    _add(metadata, "labels", {"app.kubernetes.io/name": name, **(kserve.get("labels") or {})})
+    _add(metadata, "annotations", kserve.get("annotations"))
+    predictor: dict[str, Any] = {}
+    _add(predictor, "minReplicas", kserve.get("min_replicas"))
+    _add(predictor, "maxReplicas", kserve.get("max_replicas"))
+    if kserve.get("target_rps") is not None:
+        predictor["scaleMetric"] = "rps"
+        predictor["scaleTarget"] = kserve["target_rps"]
+    _add(predictor, "serviceAccountName", kserve.get("service_account"))
+    predictor["containers"] = [_container(kserve, image)]
+    document = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": metadata,
+        "spec": {"predictor": predictor},
+    }
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _container(kserve: dict[str, Any], image: str) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": _CONTAINER,
+        "image": image,
+        "ports": [{"name": "http1", "containerPort": _PORT, "protocol": "TCP"}],
+    }
+    _add(container, "env", _environment(kserve))
+    _add(container, "resources", _resources(kserve.get("resources") or {}))
+    container["readinessProbe"] = _READINESS_PROBE
+    container["livenessProbe"] = _LIVENESS_PROBE
+    container["securityContext"] = _SECURITY_CONTEXT
+    return container
+
+
+def _environment(kserve: dict[str, Any]) -> list[dict[str, Any]]:
+    plain = [
+        {"name": name, "value": _text(value)} for name, value in (kserve.get("env") or {}).items()
+    ]
+    secret = [
+        {
+            "name": name,
+            "valueFrom": {
+                "secretKeyRef": {"name": reference["secret"], "key": reference["key"]},
+            },
+        }
+        for name, reference in (kserve.get("secrets") or {}).items()
+    ]
+    return plain + secret
+
+
+def _text(value: Any) -> str:
+    """Variables are text to Kubernetes; a YAML boolean is written as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _resources(resources: dict[str, Any]) -> dict[str, Any] | None:
+    """Requests equal to limits: the guaranteed class, evicted last."""
+    amounts = {
+        key: str(resources[field])
+        for field, key in (("cpu", "cpu"), ("memory", "memory"), ("gpu", "nvidia.com/gpu"))
+        if resources.get(field) is not None
+    }
+    return {"requests": amounts, "limits": dict(amounts)} if amounts else None
+
+
+def _add(target: dict[str, Any], key: str, value: Any) -> None:
+    if value is not None and value != {} and value != []:
+        target[key] = value
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes every value in full: aliases are valid, and nobody wants to read them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True

@@ -1,0 +1,110 @@
+"""Images: a configuration, a manifest, and the layout that carries them.
+
+The documents follow the OCI image specification 1.1; keys are sorted and nothing depends on when
+or where they are written.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from irc.oci.base import Platform
+from irc.oci.blobs import (
+    MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_INDEX,
+    MEDIA_TYPE_MANIFEST,
+    Descriptor,
+    Layer,
+    write_blob,
+)
+from irc.oci.clock import rfc3339, source_date_epoch
+
+TAG = "latest"
+
+
+@dataclass(frozen=True)
+class ImageLayer:
+    """A layer and what it holds, for the image's history."""
+
+    layer: Layer
+    content: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A written image; ``size`` is that of manifest, configuration and layers, in bytes."""
+
+    manifest: Descriptor
+    config: Descriptor
+    layers: tuple[ImageLayer, ...]
+
+    @property
+    def size(self) -> int:
+        layers = sum(item.layer.size for item in self.layers)
+        return self.manifest.size + self.config.size + layers
+
+
+def write_image(
+    root: Path,
+    platform: Platform,
+    layers: Sequence[ImageLayer],
+    settings: Mapping[str, Any],
+    annotations: Mapping[str, str],
+) -> Image:
+    """Write configuration, manifest and index of an image into the layout at ``root``.
+
+    Args:
+        layers: from the lowest up; their blobs may lie elsewhere.
+        settings: ``config`` of the OCI configuration: user, environment, entry point and so on.
+        annotations: of the manifest.
+    """
+    created = rfc3339(source_date_epoch())
+    config = write_blob(
+        root,
+        MEDIA_TYPE_CONFIG,
+        _encode(
+            {
+                **platform.to_oci(),
+                "created": created,
+                "config": dict(settings),
+                "rootfs": {"type": "layers", "diff_ids": [item.layer.diff_id for item in layers]},
+                "history": [
+                    {"created": created, "created_by": f"irc: {item.content}"} for item in layers
+                ],
+            }
+        ),
+    )
+    manifest = write_blob(
+        root,
+        MEDIA_TYPE_MANIFEST,
+        _encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": MEDIA_TYPE_MANIFEST,
+                "config": config.to_oci(),
+                "layers": [item.layer.descriptor.to_oci() for item in layers],
+                "annotations": dict(annotations),
+            }
+        ),
+    )
+    entry = {
+        **manifest.to_oci(),
+        "platform": platform.to_oci(),
+        "annotations": {"org.opencontainers.image.ref.name": TAG},
+    }
+    index = {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": [entry]}
+    (root / "oci-layout").write_bytes(_encode({"imageLayoutVersion": "1.0.0"}))
+    (root / "index.json").write_bytes(_encode(index))
+    return Image(manifest, config, tuple(layers))
+
+
+def merged_environment(base: Sequence[str], own: Mapping[str, str]) -> list[str]:
+    """``NAME=value`` lines of the base, in its order, overridden and followed by one's own."""
+    merged = dict(line.split("=", 1) for line in base if "=" in line) | dict(own)
+    return [f"{name}={value}" for name, value in merged.items()]
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

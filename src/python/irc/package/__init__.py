@@ -1,0 +1,1 @@
+"""What ``package`` leaves behind: image, PEX, manifest and build context of one agent."""

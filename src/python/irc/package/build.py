@@ -1,0 +1,162 @@
+"""All that ``package`` leaves behind for one agent, apart from what it shares with others."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from irc.emit.manifest import inference_service
+from irc.oci.base import Base
+from irc.oci.distributions import read_pex_info, wheel_name_and_version
+from irc.oci.errors import ImageError
+from irc.oci.image import Image, ImageLayer, merged_environment, write_image
+from irc.oci.thirdparty import SITE_PACKAGES, ThirdParty
+from irc.package.agent import Agent, read_agent
+from irc.package.code import APP, Code, read_code, write_flow_layer, write_shared_layer
+from irc.package.context import write_context
+from irc.package.pex import compose_pex
+from irc.package.requirements import cut_requirements
+from irc.package.settings import PORT, USER, agent_environment, entry_point
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where everything comes from; see ``irc package --help``."""
+
+    agent: Path
+    generated: Path
+    sources: Path
+    base: Path
+    deps: Path
+    deps_pex: Path
+    lock: Path
+    repository: str | None
+
+
+def package(inputs: Inputs, output: Path) -> None:
+    """Write image, PEX, manifest, sources and build context of an agent below ``output``.
+
+    Of the image's blobs only those of this agent are written: its code, configuration, manifest.
+
+    Raises:
+        ImageError: an input is missing or does not fit the others.
+    """
+    agent = read_agent(inputs.agent)
+    code = read_code(agent, inputs.generated, inputs.sources)
+    base = Base.from_json(_read_json(inputs.base))
+    third_party = ThirdParty.from_json(_read_json(inputs.deps))
+    _check_python(base, third_party)
+    image = _write_image(agent, code, base, third_party, output / "image")
+    reference = f"{inputs.repository or agent.name}@{image.manifest.digest}"
+    _write_json(
+        output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
+    )
+    (output / "inferenceservice.yaml").write_text(
+        inference_service(agent.name, agent.kserve, reference)
+    )
+    _copy_documents(agent, inputs, output / "agent")
+    wheels = map(wheel_name_and_version, read_pex_info(inputs.deps_pex)["distributions"])
+    requirements = cut_requirements(_read_text(inputs.lock), wheels)
+    write_context(agent, code.all, requirements, output / "context")
+    compose_pex(inputs.deps_pex, code.all, agent.module, output / "agent.pex")
+
+
+def _check_python(base: Base, third_party: ThirdParty) -> None:
+    if base.python is None:
+        return
+    in_base, compiled_by = (version.split(".")[:2] for version in (base.python, third_party.python))
+    if in_base != compiled_by:
+        raise ImageError(
+            f"the base image has Python {base.python}, "
+            f"the requirements are for Python {third_party.python}"
+        )
+
+
+def _write_image(
+    agent: Agent, code: Code, base: Base, third_party: ThirdParty, root: Path
+) -> Image:
+    layers = [
+        *(ImageLayer(layer, "base") for layer in base.layers),
+        *(ImageLayer(layer, "third-party") for layer in third_party.layers),
+    ]
+    if code.shared:
+        layers.append(ImageLayer(write_shared_layer(root, code), "first-party"))
+    layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
+    annotations = {
+        "org.opencontainers.image.title": agent.name,
+        "org.opencontainers.image.description": agent.description,
+        **({"org.opencontainers.image.base.digest": base.digest} if base.digest else {}),
+        "irc.flow": agent.flow,
+        "irc.ir_digest": agent.ir_digest,
+        "irc.compiler": agent.compiler,
+    }
+    own = {"PYTHONPATH": f"/{APP}:/{SITE_PACKAGES}", **agent_environment(agent)}
+    settings = {
+        **base.config,
+        "User": USER,
+        "WorkingDir": f"/{APP}",
+        "Env": merged_environment(base.config.get("Env", ()), own),
+        "Entrypoint": entry_point(agent),
+        "ExposedPorts": {f"{PORT}/tcp": {}},
+        "Labels": {**base.config.get("Labels", {}), **annotations},
+    }
+    return write_image(root, base.platform, layers, settings, annotations)
+
+
+def _describe(
+    agent: Agent,
+    image: Image,
+    reference: str,
+    inputs: Inputs,
+    base: Base,
+    third_party: ThirdParty,
+) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "name": agent.name,
+        "reference": reference,
+        "repository": inputs.repository,
+        "manifest_digest": image.manifest.digest,
+        "config_digest": image.config.digest,
+        "platform": str(base.platform),
+        "size": image.size,
+        "layers": [{"content": item.content, **item.layer.to_json()} for item in image.layers],
+        "base": {
+            "kind": base.kind,
+            "digest": base.digest,
+            "python": base.python,
+            "packages": [item.to_json() for item in base.packages],
+        },
+        "distributions": list(third_party.distributions),
+        "python": third_party.python,
+        "zlib": third_party.zlib,
+    }
+
+
+def _copy_documents(agent: Agent, inputs: Inputs, output: Path) -> None:
+    """The generated files and the flow, side by side, as a reader wants them."""
+    output.mkdir(parents=True, exist_ok=True)
+    flow = str(agent.folder / PurePosixPath(agent.flow).name)
+    candidates = [inputs.generated / name for name in agent.documents]
+    for path in (*candidates, inputs.sources / flow):
+        if path.is_file():
+            shutil.copyfile(path, output / path.name)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except ValueError as error:
+        raise ImageError(f"{path}: not JSON: {error}") from error
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=2) + "\n")

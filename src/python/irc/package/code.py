@@ -1,0 +1,76 @@
+"""The code of an agent: what it is made of, and the two layers that it becomes.
+
+First-party code that flows share lies below the flow's own files, so that an edit of a flow moves
+the top layer alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from irc.oci.blobs import Layer
+from irc.oci.bytecode import compile_pyc, pyc_path
+from irc.oci.errors import ImageError
+from irc.oci.layer import Entry, bytes_file, disk_file, write_layer
+from irc.package.agent import Agent
+
+APP = "opt/agent/app"
+
+Files = Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Files by path from the source root, in the order of paths."""
+
+    shared: Files
+    flow: Files
+
+    @property
+    def all(self) -> Files:
+        return dict(sorted({**self.shared, **self.flow}.items()))
+
+
+def read_code(agent: Agent, generated: Path, sources: Path) -> Code:
+    """Find the generated modules, and the first-party files that they need.
+
+    Raises:
+        ImageError: a generated module is missing, or a first-party file has its place.
+    """
+    flow: dict[str, Path] = {}
+    for name in agent.sources:
+        if not (generated / name).is_file():
+            raise ImageError(f"{generated}: {name} is missing: compile {agent.flow} first")
+        flow[name] = generated / name
+    shared: dict[str, Path] = {}
+    flow_file = str(agent.folder / PurePosixPath(agent.flow).name)
+    for path in sorted(sources.rglob("*")):
+        name = path.relative_to(sources).as_posix()
+        if not path.is_file() or name == flow_file:
+            continue
+        if name in flow:
+            raise ImageError(f"{name} is generated from {agent.flow}, and a source file as well")
+        own = agent.folder.parts and PurePosixPath(name).is_relative_to(agent.folder)
+        (flow if own else shared)[name] = path
+    return Code(shared, dict(sorted(flow.items())))
+
+
+def write_shared_layer(root: Path, code: Code) -> Layer:
+    """Modules with their byte code: the file system is read-only when they are imported."""
+    return write_layer(root, _shared_entries(code.shared))
+
+
+def write_flow_layer(root: Path, code: Code) -> Layer:
+    """Sources alone: the layer moves with every edit, and compiling them takes milliseconds."""
+    entries = (disk_file(f"{APP}/{name}", path) for name, path in code.flow.items())
+    return write_layer(root, entries)
+
+
+def _shared_entries(files: Files) -> Iterator[Entry]:
+    for name, path in files.items():
+        data = path.read_bytes()
+        yield bytes_file(f"{APP}/{name}", data)
+        if name.endswith(".py"):
+            byte_code = compile_pyc(data, f"/{APP}/{name}")
+            if byte_code is not None:
+                yield bytes_file(pyc_path(f"{APP}/{name}"), byte_code)

@@ -1,0 +1,71 @@
+"""Hashed requirements, cut to what an agent carries."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from irc.oci.distributions import normalized_name
+from irc.oci.errors import ImageError
+
+
+@dataclass(frozen=True)
+class LockedRequirement:
+    """One requirement of a lock file with its hashes; ``text`` as it stands there."""
+
+    name: str
+    version: str
+    text: str
+
+
+def locked_requirements(lock: str) -> Iterator[LockedRequirement]:
+    """The requirements of a pip lock file; comments and options (which name indexes) are left out.
+
+    A requirement goes on while its lines end in a backslash.
+    """
+    pending: list[str] = []
+    for line in lock.splitlines():
+        text = line.strip()
+        if not pending and (not text or text.startswith(("#", "-"))):
+            continue
+        if text.startswith("#"):
+            continue
+        pending.append(text)
+        if not text.endswith("\\"):
+            yield _requirement(pending)
+            pending = []
+    if pending:
+        yield _requirement(pending)
+
+
+def _requirement(lines: list[str]) -> LockedRequirement:
+    parts = [line.removesuffix("\\").strip() for line in lines]
+    specification = parts[0].split(";", 1)[0].split("--hash", 1)[0]
+    name, _, version = specification.partition("==")
+    return LockedRequirement(
+        normalized_name(name.split("[", 1)[0].strip()),
+        version.strip(),
+        " \\\n    ".join(part for part in parts if part) + "\n",
+    )
+
+
+def cut_requirements(lock: str, carried: Iterable[tuple[str, str]]) -> str:
+    """The lines of a lock file for the distributions that are carried, by name.
+
+    Args:
+        carried: normalised names and versions.
+    Raises:
+        ImageError: the lock file does not have one of them.
+    """
+    locked: dict[str, list[LockedRequirement]] = {}
+    for requirement in locked_requirements(lock):
+        locked.setdefault(requirement.name, []).append(requirement)
+    return "".join(
+        _choose(locked.get(name, []), name, version).text for name, version in sorted(carried)
+    )
+
+
+def _choose(candidates: list[LockedRequirement], name: str, version: str) -> LockedRequirement:
+    for candidate in candidates:
+        if candidate.version == version:
+            return candidate
+    locked = ", ".join(candidate.version for candidate in candidates) or "not at all"
+    raise ImageError(f"the agent carries {name} {version}, the lock file has it {locked}")

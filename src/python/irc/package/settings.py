@@ -1,0 +1,21 @@
+"""How an agent runs in a container, whichever way the image is made."""
+
+from irc.package.agent import Agent
+
+PYTHON = "3.11"
+PORT = 8080
+USER = "65532:65532"
+
+
+def agent_environment(agent: Agent) -> dict[str, str]:
+    """Variables that hold in every container of the agent."""
+    return {
+        "MODEL_NAME": agent.name,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def entry_point(agent: Agent) -> list[str]:
+    """The command, in exec form; the base has the interpreter on its PATH."""
+    return [f"python{PYTHON}", "-m", agent.module]
