@@ -143,7 +143,7 @@ class Agent:
             type=error.type,
             reason=error.reason,
             attempts=getattr(error, "attempts", None),
-            raised_at=raised_at(cause.__traceback__) or None,
+            raised_at=None if error.type == "timeout" else raised_at(cause.__traceback__),
             handled=handled,
         )
 

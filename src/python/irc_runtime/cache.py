@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import json
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -25,9 +24,8 @@ class SingleFlightCache:
     for any more, because all who did were cancelled, is cancelled as well.
     """
 
-    def __init__(self, spec: CacheSpec, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, spec: CacheSpec) -> None:
         self._spec = spec
-        self._clock = clock
         self._results: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
 
@@ -47,7 +45,7 @@ class SingleFlightCache:
         kept = self._results.get(text)
         if kept is not None:
             expires, result = kept
-            if self._clock() < expires:
+            if _now() < expires:
                 self._results.move_to_end(text)
                 return copy.deepcopy(result)
             del self._results[text]
@@ -61,12 +59,17 @@ class SingleFlightCache:
     ) -> Mapping[str, Any]:
         try:
             result = await call()
-            self._results[text] = (self._clock() + self._spec.ttl_s, result)
+            self._results[text] = (_now() + self._spec.ttl_s, result)
             while len(self._results) > self._spec.max_entries:
                 self._results.popitem(last=False)
             return result
         finally:
             del self._flights[text]
+
+
+def _now() -> float:
+    """The event loop's seconds, which never go back and which tests can let jump."""
+    return asyncio.get_running_loop().time()
 
 
 class _Flight:

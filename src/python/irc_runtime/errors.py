@@ -168,6 +168,9 @@ class FlowError(AgentError):
         super().__init__(public_reason(cause))
         self.detail = full_reason(cause)
 
+    def __str__(self) -> str:
+        return self.detail
+
 
 class NodeError(AgentError):
     """A node failed for good: every attempt that made sense was made, and there is no fallback.
@@ -264,10 +267,10 @@ def public_reason(cause: BaseException) -> str:
     return f"{type(cause).__name__} in {place}" if place else type(cause).__name__
 
 
-def raised_at(traceback: TracebackType | None) -> str:
-    """Module and line of the innermost frame, as ``flows.support.priority:12``; may be empty."""
+def raised_at(traceback: TracebackType | None) -> str | None:
+    """Module and line of the innermost frame, as ``flows.support.priority:12``."""
     if traceback is None:
-        return ""
+        return None
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = traceback.tb_frame.f_globals.get("__name__", "?")

@@ -8,7 +8,6 @@ the same from memory as from a server.
 import asyncio
 import json
 import string
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -120,16 +119,12 @@ class MemoryBackend:
 
     Args:
         max_entries: keys held; beyond, the key unused for longest is dropped.
-        clock: seconds, never going back.
     """
 
-    def __init__(
-        self, max_entries: int = MAX_ENTRIES, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self._entries: OrderedDict[str, tuple[dict[str, str], float | None]] = OrderedDict()
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
         self._max_entries = max_entries
-        self._clock = clock
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[Held]:
@@ -154,7 +149,7 @@ class MemoryBackend:
         if entry is None:
             return {}
         texts, expires = entry
-        if expires is not None and expires <= self._clock():
+        if expires is not None and expires <= _now():
             del self._entries[key]
             return {}
         self._entries.move_to_end(key)
@@ -162,11 +157,16 @@ class MemoryBackend:
 
     def write(self, key: str, values: Mapping[str, str], ttl_s: float | None) -> None:
         """Replace what the key holds, and make room where there are too many."""
-        expires = None if ttl_s is None else self._clock() + ttl_s
+        expires = None if ttl_s is None else _now() + ttl_s
         self._entries[key] = (dict(values), expires)
         self._entries.move_to_end(key)
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
+
+
+def _now() -> float:
+    """The event loop's seconds, which never go back and which tests can let jump."""
+    return asyncio.get_running_loop().time()
 
 
 class _HeldInMemory:

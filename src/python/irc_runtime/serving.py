@@ -1,0 +1,226 @@
+"""Serving an agent with KServe's model server, as ``python -m flows.support.agent`` does.
+
+``Agent`` is not itself a ``kserve.Model``, as importing kserve takes more than a second, which
+tests of nodes should not pay; ``AgentModel`` is the model that KServe serves.
+
+The V1 protocol takes the request object itself and answers with the flow's output, or takes
+``{"instances": [...]}`` and answers ``{"predictions": [...]}``; for V2 see ``tensors``. Errors are
+objects with KServe's ``error`` text and, beside it, type, reason, node, location and trace id.
+"""
+
+import argparse
+import asyncio
+import logging.config
+from collections.abc import Mapping
+from typing import Any
+
+import kserve  # type: ignore[import-untyped]  # it says nothing of its types
+import orjson
+from fastapi import Request, Response
+from grpc import StatusCode  # type: ignore[import-untyped]  # its stubs are another package
+from grpc_interceptor.exceptions import GrpcException
+from kserve import InferRequest, model_server
+
+from irc_runtime.agent import Agent
+from irc_runtime.errors import AgentError, LoadError, RequestError, response_body
+from irc_runtime.events import ERROR, INFO, event
+from irc_runtime.tensors import requests_of, response_of
+
+#: KServe's per-request log lines cost a third of the throughput, so its loggers start at warnings.
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "irc_runtime.events.JsonLines"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr",
+            "formatter": "json",
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "irc": {"level": "INFO"},
+        "py.warnings": {"level": "ERROR"},
+        # A handler of its own keeps kserve from installing its defaults.
+        "kserve": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "kserve.trace": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
+        "uvicorn.access": {"handlers": [], "propagate": False},
+    },
+}
+
+#: HTTP statuses as gRPC has them; others are INTERNAL.
+GRPC_STATUSES = {400: StatusCode.INVALID_ARGUMENT, 504: StatusCode.DEADLINE_EXCEEDED}
+
+
+class AnswerError(GrpcException):
+    """An agent's failure as an answer: a JSON body over REST, a status over gRPC."""
+
+    def __init__(self, error: AgentError, fields: Mapping[str, Any]) -> None:
+        self.http_status = error.status
+        self.body = response_body(error, fields)
+        super().__init__(
+            status_code=GRPC_STATUSES.get(error.status, StatusCode.INTERNAL),
+            details=orjson.dumps(self.body).decode(),
+        )
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AnswerError)
+    return Response(
+        orjson.dumps(error.body), status_code=error.http_status, media_type="application/json"
+    )
+
+
+# Here, and not in serve(), as each of several worker processes has an application of its own.
+model_server.app.add_exception_handler(AnswerError, _answer_error)
+
+
+class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of its types
+    """An agent as a KServe model."""
+
+    def __init__(self, agent: Agent, name: str | None = None) -> None:
+        super().__init__(name or agent.name, return_response_headers=True)
+        self.agent = agent
+
+    def load(self) -> bool:
+        """Load the agent; the model is ready when that has succeeded."""
+        self.ready = self.agent.load()
+        return self.ready
+
+    def start(self) -> None:
+        """Do nothing: readiness is what ``load`` says, not that the server started."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to a worker process as a name, to be loaded there: connections do not travel."""
+        return _load_in_worker, (type(self.agent), self.name)
+
+    async def predict(
+        self,
+        payload: Any,
+        headers: Mapping[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> Any:
+        """Answer one request, or all those in ``instances`` or in tensors, side by side.
+
+        Raises:
+            AnswerError: a request failed; of several, the first in order.
+        """
+        agent = self.agent
+        try:
+            if isinstance(payload, InferRequest):
+                requests = requests_of(payload)
+                return response_of(payload, await _predict_all(agent, requests, headers))
+            if isinstance(payload, bytes):  # of another content type, as curl sends it unasked
+                payload = _parsed(payload)
+            if not isinstance(payload, dict):
+                raise RequestError("the request is not a JSON object")
+            if "instances" in payload and "instances" not in agent.requires:
+                instances = payload["instances"]
+                if not isinstance(instances, list):
+                    raise RequestError("'instances' is not a list")
+                return {"predictions": await _predict_all(agent, instances, headers)}
+            return _answer(await agent.predict(payload, headers), response_headers)
+        except AgentError as error:
+            raise AnswerError(error, {"trace_id": error.trace_id}) from error
+
+
+def _load_in_worker(agent_type: type[Agent], name: str) -> AgentModel:
+    configure_logging()
+    model = AgentModel(agent_type(), name)
+    model.load()
+    return model
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestError("the request is not JSON") from None
+
+
+async def _predict_all(
+    agent: Agent, requests: list[Any], headers: Mapping[str, str] | None
+) -> list[Any]:
+    for number, request in enumerate(requests):
+        if not isinstance(request, dict):
+            raise RequestError(f"instance {number} is not a JSON object")
+    results = await asyncio.gather(
+        *(agent.predict(request, headers) for request in requests), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+def _answer(output: Any, response_headers: dict[str, str] | None) -> Any:
+    """What kserve sends as JSON: it would send text as it is, so text is made JSON here."""
+    if isinstance(output, str):
+        if response_headers is not None:
+            response_headers["content-type"] = "application/json"
+        return orjson.dumps(output)
+    return output
+
+
+class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
+    """KServe's server, which closes the agent once the last request is answered."""
+
+    def __init__(self, agent: Agent, **options: Any) -> None:
+        super().__init__(**options)
+        self._agent = agent
+
+    async def _serve(self) -> None:
+        try:
+            await super()._serve()
+        finally:
+            await self._agent.close()
+
+
+def configure_logging() -> None:
+    """Write events, and what kserve and uvicorn have to say, as JSON lines to stderr."""
+    logging.config.dictConfig(LOGGING)
+    logging.captureWarnings(True)
+
+
+def serve(agent: Agent, arguments: list[str] | None = None) -> None:
+    """Load an agent and serve it until SIGTERM, on which requests under way are finished.
+
+    The command line takes KServe's own flags (``--http_port``, ``--workers``, …); two have other
+    defaults: the model's name is the flow's, and latencies are not logged for each request.
+    Where loading fails, the process says why in one event and ends with status 1.
+    """
+    parser = argparse.ArgumentParser(
+        prog=agent.name,
+        description=f"Serve {agent.name} ({agent.source}).",
+        parents=[model_server.parser],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.set_defaults(model_name=agent.name, enable_latency_logging=False)
+    options = parser.parse_args(arguments)
+    configure_logging()
+    model = AgentModel(agent, options.model_name)
+    try:
+        model.load()
+    except LoadError as error:
+        event(ERROR, "load_failed", agent=agent.name, source=agent.source, reason=error.reason)
+        raise SystemExit(1) from None
+    server = AgentServer(
+        agent,
+        http_port=options.http_port,
+        grpc_port=options.grpc_port,
+        workers=options.workers,
+        max_threads=options.max_threads,
+        max_asyncio_workers=options.max_asyncio_workers,
+        enable_grpc=options.enable_grpc,
+        enable_latency_logging=options.enable_latency_logging,
+        access_log_format=options.access_log_format,
+        event_loop=options.event_loop,
+        timeout_keep_alive=options.timeout_keep_alive,
+        ssl_certfile=options.ssl_certfile,
+        ssl_keyfile=options.ssl_keyfile,
+    )
+    event(INFO, "serving", agent=agent.name, http_port=options.http_port)
+    server.start([model])
+    event(INFO, "stopped", agent=agent.name)

@@ -1,0 +1,245 @@
+"""Stand-ins for tests: scripted outcomes of nodes, and edges that nobody may use unscripted.
+
+What lies between the edges is real: scheduling, timeouts, retries, schemas, prompts, state.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+from unittest.mock import patch
+
+from irc_runtime.agent import Agent
+from irc_runtime.errors import AgentError
+from irc_runtime.models import ChatModels
+from irc_runtime.node import Execution, Inputs, Outputs, node
+from irc_runtime.prompt import Prompt
+
+#: What happens in one attempt: outputs, error, delay_ms, completion; see ``tests[].mocks``.
+Outcome: TypeAlias = Mapping[str, Any]
+Outcomes: TypeAlias = Outcome | Sequence[Outcome]
+
+OUTCOME_KEYS = frozenset({"outputs", "error", "delay_ms", "completion"})
+
+#: Types of failure that no second attempt mends, where a mock names them.
+FINAL_TYPES = frozenset({"row_not_found", "invalid_input", "missing_context", "bad_request"})
+
+NOWHERE = "outside of a node"
+
+#: The node whose code is running.
+current_node: ContextVar[str] = ContextVar("current_node", default=NOWHERE)
+
+
+class UnmockedEdgeError(AssertionError):
+    """A test reached a feature store, a model or a web service that it gives no outcome for."""
+
+
+class MockedError(AgentError):
+    """The failure that a mock asks for."""
+
+    def __init__(self, reason: str, type: str, retryable: bool) -> None:
+        super().__init__(reason)
+        self.type = type
+        self.retryable = retryable
+
+
+@dataclass(slots=True)
+class Script:
+    """What each node is to do, and what it did.
+
+    Attributes:
+        outcomes: by node one a attempt; after the last, the last stands for all further ones.
+        started: loop times at which attempts began, by node.
+        ended: loop times at which they ended.
+        unmocked: uses of an edge that no outcome covers.
+    """
+
+    outcomes: Mapping[str, Sequence[Outcome]]
+    started: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    unmocked: list[str] = field(default_factory=list)
+    completions: dict[str, str] = field(default_factory=dict)
+    _next: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def take(self, node_id: str) -> Outcome | None:
+        """The next outcome of a node; None where it has none."""
+        outcomes = self.outcomes.get(node_id)
+        if not outcomes:
+            return None
+        number = self._next[node_id]
+        self._next[node_id] = number + 1
+        return outcomes[min(number, len(outcomes) - 1)]
+
+    def completion(self, node_id: str) -> str | None:
+        """The text that the node's model is to answer; None where no outcome says so."""
+        text = self.completions.pop(node_id, None)
+        if text is not None:
+            return text
+        outcome = self.take(node_id)  # a further question within one attempt, or a fallback's
+        return None if outcome is None or "completion" not in outcome else _text(outcome)
+
+    def unmocked_edge(self, what: str) -> NoReturn:
+        """Note that an edge was used without an outcome, and fail."""
+        node_id = current_node.get()
+        message = f"node '{node_id}' {what}: give it an outcome in the test's mocks"
+        self.unmocked.append(message)
+        raise UnmockedEdgeError(message)
+
+    def check(self) -> None:
+        """Raise UnmockedEdgeError where an edge was used without an outcome."""
+        if self.unmocked:
+            raise UnmockedEdgeError("\n".join(dict.fromkeys(self.unmocked)))
+
+
+def script_of(mocks: Mapping[str, Outcomes]) -> Script:
+    """The script that mocks spell.
+
+    Raises:
+        ValueError: an outcome is not an object of the known keys.
+    """
+    outcomes = {
+        node_id: [given] if isinstance(given, Mapping) else list(given)
+        for node_id, given in mocks.items()
+    }
+    for node_id, given in outcomes.items():
+        for outcome in given:
+            if not isinstance(outcome, Mapping) or not OUTCOME_KEYS.issuperset(outcome):
+                known = ", ".join(sorted(OUTCOME_KEYS))
+                raise ValueError(f"an outcome of '{node_id}' is not an object of {known}")
+    return Script(outcomes)
+
+
+def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
+    """A loaded agent whose nodes follow a script and whose edges are stand-ins.
+
+    Raises:
+        ValueError: the script names a node that the agent does not have.
+    """
+    unknown = sorted(set(script.outcomes) - set(agent_type.nodes))
+    if unknown:
+        known = ", ".join(agent_type.nodes)
+        raise ValueError(f"'{agent_type.name}' has no node '{unknown[0]}'; it has {known}")
+    methods = {
+        method.__name__: _scripted(node_id, method, script)
+        for node_id, method in agent_type.nodes.items()
+    }
+    agent: Agent = type(agent_type.__name__, (agent_type,), methods)()
+    stubs = {
+        "connect_features": lambda: UnmockedFeatures(script),
+        "ChatModels": lambda *prompts: ScriptedModels(script, *prompts),
+        "HttpClient": lambda: UnmockedHttp(script),
+        "variable": lambda name: f"${{env.{name}}}",
+    }
+    module = agent_type.load.__globals__
+    with patch.dict(module, {name: stub for name, stub in stubs.items() if name in module}):
+        agent.load()
+    return agent
+
+
+def _scripted(node_id: str, method: Execution, script: Script) -> Execution:
+    """The node's method with its real wrapper, around a body that follows the script."""
+    real: Callable[..., Coroutine[Any, Any, Outputs]] = vars(method)["body"]
+
+    async def body(agent: Any, inputs: Inputs, context: Any, *state: Any) -> Outputs:
+        now = asyncio.get_running_loop().time
+        script.started[node_id].append(now())
+        token = current_node.set(node_id)
+        try:
+            outcome = script.take(node_id)
+            if outcome is not None:
+                outputs = await _play(node_id, outcome, script)
+                if outputs is not None:
+                    return outputs
+            return await real(agent, inputs, context, *state)
+        finally:
+            current_node.reset(token)
+            script.ended[node_id].append(now())
+
+    body.__name__ = method.__name__
+    scripted: Execution = node(vars(method)["settings"])(body)
+    return scripted
+
+
+async def _play(node_id: str, outcome: Outcome, script: Script) -> Outputs | None:
+    """Outputs or failure of one attempt; None where the node's own code is to run."""
+    if "delay_ms" in outcome:
+        await asyncio.sleep(outcome["delay_ms"] / 1000)
+    if "error" in outcome:
+        raise _failure(outcome["error"])
+    if "outputs" in outcome:
+        outputs: Outputs = outcome["outputs"]
+        return outputs
+    if "completion" in outcome:
+        script.completions[node_id] = _text(outcome)
+    return None
+
+
+def _failure(error: Any) -> Exception:
+    facts = error if isinstance(error, Mapping) else {"reason": error}
+    kind = str(facts.get("type", "error"))
+    reason = str(facts.get("reason", "mocked failure"))
+    if kind == "timeout":
+        return TimeoutError(reason)
+    return MockedError(reason, kind, bool(facts.get("retryable", kind not in FINAL_TYPES)))
+
+
+def _text(outcome: Outcome) -> str:
+    completion = outcome["completion"]
+    return completion if isinstance(completion, str) else json.dumps(completion)
+
+
+class ScriptedModels(ChatModels):
+    """Models that answer what the script says; prompts are rendered and answers read for real."""
+
+    def __init__(self, script: Script, *prompts: Prompt) -> None:
+        self._script = script
+        super().__init__(*prompts)
+
+    def _connect(self, prompt: Prompt) -> None:
+        """Connect nothing."""
+
+    async def ask(self, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> str:
+        """The script's completion."""
+        completion = self._script.completion(prompt.node)
+        if completion is None:
+            self._script.unmocked_edge("asks a model")
+        return completion
+
+
+class UnmockedFeatures:
+    """A feature store that must not be reached."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def read(self, name: str, **options: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("reads features")
+
+    async def write(self, name: str, **options: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("writes features")
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class UnmockedHttp:
+    """Web services that must not be reached."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def get(self, url: str, **options: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("calls a web service")
+
+    async def post(self, url: str, **options: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("calls a web service")
+
+    async def close(self) -> None:
+        """There is nothing to close."""
