@@ -57,6 +57,17 @@ def output(value: Any, reasons: Sequence[str] = ()) -> Any:
     return value
 
 
+def named_output(values: Mapping[str, Any], reasons: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The flow's result by name: what was delivered.
+
+    Raises:
+        NoOutputError: nothing was; it names the reasons.
+    """
+    if not values:
+        raise NoOutputError(reasons)
+    return values
+
+
 def to_string(value: Any) -> Any:
     """A number or a boolean as text, booleans as ``true`` and ``false``; ABSENT stays ABSENT."""
     if value is ABSENT or isinstance(value, str):

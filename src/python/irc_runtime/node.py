@@ -12,6 +12,7 @@
 """
 
 import asyncio
+import inspect
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -151,6 +152,11 @@ def by_port(result: Any, *ports: str) -> Outputs:
     raise ValidationFailedError(
         f"returned a {type(result).__name__}, not an object with {expected}"
     )
+
+
+async def settled(result: Any) -> Any:
+    """The result of a function of the flow's code that may be async or not."""
+    return await result if inspect.isawaitable(result) else result
 
 
 def _stateful(spec: StateSpec, body: AnyBody) -> Execution:

@@ -1,0 +1,1 @@
+"""The compiler of agent flows: YAML in, a Python agent out."""

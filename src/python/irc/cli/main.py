@@ -1,0 +1,58 @@
+"""The ``irc`` command: a click group whose subcommands are imported only when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from irc.version import VERSION
+
+COMMANDS = {
+    "check": "irc.cli.check:check",
+    "compile": "irc.cli.compile:compile_flows",
+    "explain": "irc.cli.explain:explain",
+    "features": "irc.cli.features:features",
+    "image": "irc.cli.image:image",
+    "package": "irc.cli.package:package",
+}
+
+EXIT_DIAGNOSTICS = 1
+EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand's module when it is looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="irc")
+def irc() -> None:
+    """Compile agent flows to Python agents that KServe serves.
+
+    Exit status: 0 done, 1 errors in the input, 2 wrong usage, 70 a crash of irc itself.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; a crash is reported as E901, with its report kept."""
+    try:
+        irc.main(args=None if arguments is None else list(arguments), prog_name="irc")
+    except Exception as error:  # the boundary: everything a user's input can cause is a diagnostic
+        from irc.crash import report_crash
+
+        print(report_crash(error), file=sys.stderr)
+        sys.exit(EXIT_CRASH)

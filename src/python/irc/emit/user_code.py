@@ -1,0 +1,298 @@
+"""The flow's own Python, placed in the generated module: imports hoisted, names made safe.
+
+The source stays as it is written, comments included; only names change that would collide with
+others in the module, ``transform`` itself and, where they are missing, its annotations.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from dataclasses import dataclass, field
+
+from irc.emit.names import Names
+from irc.ir.lowered import UserCode
+
+Import = tuple[str, str | None, str]
+"""Module, imported name (None for the module itself) and the name it is bound to."""
+
+
+@dataclass
+class PlacedCode:
+    """Code ready to be written.
+
+    Attributes:
+        text: the lines, as many as in the flow; those of hoisted imports are gone from the ends
+            and blank inside.
+        first_line: the flow's line of the first one.
+        imports: imports to stand at the top of the module.
+        typed: whether every function in it is annotated in full.
+    """
+
+    text: str
+    first_line: int
+    imports: list[Import] = field(default_factory=list)
+    typed: bool = True
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Replace what stands at a place by another text; columns are bytes, as ``ast`` counts."""
+
+    line: int
+    column: int
+    end_column: int
+    text: str
+
+
+def place_code(code: UserCode, function: str, names: Names, prefix: str) -> PlacedCode:
+    """Make a code transform fit for the module.
+
+    Args:
+        function: what ``transform`` is called there.
+        names: the module's names; the code's own are taken from it.
+        prefix: put before names that are taken.
+    """
+    assert code.text is not None
+    tree = ast.parse(code.text)
+    imports, removed = _hoist(tree)
+    renamed = {"transform": function}
+    for name in sorted(_bound(tree.body) - {"transform"}):
+        renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
+    placed = []
+    for module, name, bound in imports:
+        renamed[bound] = names.take_import((module, name, bound), prefix)
+        placed.append((module, name, renamed[bound]))
+    edits = _renames(tree, {old: new for old, new in renamed.items() if old != new}, code.text)
+    typed = True
+    for item in ast.walk(tree):
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+            if item in tree.body and item.name == "transform":
+                edits += _annotations(item, code.text)
+                if code.is_async and isinstance(item, ast.FunctionDef):
+                    edits.append(_Edit(item.lineno, item.col_offset, item.col_offset, "async "))
+            else:
+                typed = typed and _is_typed(item)
+    lines = [line.encode() for line in code.text.split("\n")]
+    for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
+        line = lines[edit.line - 1]
+        lines[edit.line - 1] = line[: edit.column] + edit.text.encode() + line[edit.end_column :]
+    in_strings = _in_strings(tree)
+    kept = [
+        b"" if number in removed else line.rstrip() if number not in in_strings else line
+        for number, line in enumerate(lines, start=1)
+    ]
+    first = next((i for i, line in enumerate(kept) if line), 0)
+    last = next((i for i in range(len(kept) - 1, -1, -1) if kept[i]), -1)
+    text = "\n".join(line.decode() for line in kept[first : last + 1])
+    return PlacedCode(text, code.first_line + first, placed, typed)
+
+
+def _in_strings(tree: ast.Module) -> set[int]:
+    """The lines on which a text of several lines goes on; their ends are part of it."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
+            found.update(range(node.lineno, node.end_lineno or node.lineno))
+    return found
+
+
+def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
+    """The plain imports at the code's top level, and the lines that they fill alone."""
+    imports: list[Import] = []
+    removed: set[int] = set()
+    others = {
+        line
+        for item in tree.body
+        if not isinstance(item, ast.Import | ast.ImportFrom)
+        for line in range(item.lineno, (item.end_lineno or item.lineno) + 1)
+    }
+    for item in tree.body:
+        if not isinstance(item, ast.Import | ast.ImportFrom):
+            continue
+        lines = set(range(item.lineno, (item.end_lineno or item.lineno) + 1))
+        if lines & others:
+            continue
+        removed |= lines
+        for alias in item.names:
+            if isinstance(item, ast.ImportFrom):
+                if item.module != "__future__":
+                    module = "." * item.level + (item.module or "")
+                    imports.append((module, alias.name, alias.asname or alias.name))
+            else:
+                imports.append((alias.name, None, alias.asname or alias.name.partition(".")[0]))
+    return imports, removed
+
+
+def _bound(body: list[ast.stmt]) -> set[str]:
+    """The names that statements bind in their own scope, imports left out."""
+    found: set[str] = set()
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+            continue
+        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            found.add(node.id)
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+class _Renamer(ast.NodeVisitor):
+    """Finds the places where module-level names are used, scope by scope."""
+
+    def __init__(self, renamed: dict[str, str], source: str) -> None:
+        self.renamed = renamed
+        self.lines = source.split("\n")
+        self.local: list[set[str]] = []
+        self.edits: list[_Edit] = []
+
+    def _is_global(self, name: str) -> bool:
+        return name in self.renamed and not any(name in scope for scope in self.local)
+
+    def _edit(self, line: int, column: int, old: str) -> None:
+        self.edits.append(_Edit(line, column, column + len(old.encode()), self.renamed[old]))
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if self._is_global(node.id):
+            self._edit(node.lineno, node.col_offset, node.id)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        line = self.lines[node.lineno - 1]
+        for name in node.names:
+            match = re.search(rf"\b{re.escape(name)}\b", line)
+            if name in self.renamed and match:
+                self._edit(node.lineno, len(line[: match.start()].encode()), name)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if not self.local and node.name in self.renamed:
+            self._definition(node, "def")
+        for item in [*node.decorator_list, *_outside(node.args), node.returns]:
+            if item is not None:
+                self.visit(item)
+        declared = {
+            name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names
+        }
+        self._inside(_parameters(node.args) | (_bound(node.body) - declared), node.body)
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        for item in _outside(node.args):
+            self.visit(item)
+        self._inside(_parameters(node.args), [node.body])
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        if not self.local and node.name in self.renamed:
+            self._definition(node, "class")
+        # Names bound in a class body are attributes: methods do not see them.
+        for item in [*node.decorator_list, *node.bases, *node.keywords]:
+            self.visit(item)
+        bound = _bound(node.body)
+        for statement in node.body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                self.local.append(set())
+                self.visit(statement)
+                self.local.pop()
+            else:
+                self._inside(bound, [statement])
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        bound = {
+            item.id
+            for generator in node.generators
+            for item in ast.walk(generator.target)
+            if isinstance(item, ast.Name)
+        }
+        self.visit(node.generators[0].iter)
+        inner: list[ast.AST] = []
+        for index, generator in enumerate(node.generators):
+            inner += [generator.target, *([generator.iter] if index else []), *generator.ifs]
+        inner += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        self._inside(bound, inner)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def _inside(self, bound: set[str], nodes: list[ast.stmt] | list[ast.expr] | list[ast.AST]) -> None:
+        self.local.append(bound)
+        for item in nodes:
+            self.visit(item)
+        self.local.pop()
+
+    def _definition(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, keyword: str
+    ) -> None:
+        line = self.lines[node.lineno - 1]
+        match = re.compile(rf"{keyword}\s+({re.escape(node.name)})\b").search(line)
+        if match:
+            self._edit(node.lineno, len(line[: match.start(1)].encode()), node.name)
+
+
+def _renames(tree: ast.Module, renamed: dict[str, str], source: str) -> list[_Edit]:
+    renamer = _Renamer(renamed, source)
+    for statement in tree.body:
+        if not isinstance(statement, ast.Import | ast.ImportFrom):
+            renamer.visit(statement)
+    return renamer.edits
+
+
+def _parameters(arguments: ast.arguments) -> set[str]:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
+    return {item.arg for item in every}
+
+
+def _outside(arguments: ast.arguments) -> list[ast.expr]:
+    """What of the parameters is evaluated outside the function: defaults and annotations."""
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
+    found = [*arguments.defaults, *(item for item in arguments.kw_defaults if item is not None)]
+    return found + [item.annotation for item in every if item.annotation is not None]
+
+
+def _is_typed(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
+    annotated = [item.annotation is not None or item.arg in {"self", "cls"} for item in every]
+    return all(annotated) and function.returns is not None
+
+
+def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef, source: str) -> list[_Edit]:
+    """Annotations for a ``transform`` that has none: ``Inputs``, ``Context`` and ``Any``."""
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    edits = []
+    for argument, kind in zip(arguments, ("Inputs", "Context", "Any"), strict=False):
+        if argument.annotation is None:
+            end = argument.end_col_offset or 0
+            edits.append(_Edit(argument.end_lineno or argument.lineno, end, end, f": {kind}"))
+    if function.returns is None:
+        place = _before_colon(function, source)
+        if place is not None:
+            edits.append(_Edit(place[0], place[1], place[1], " -> Any"))
+    return edits
+
+
+def _before_colon(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, source: str
+) -> tuple[int, int] | None:
+    """Where the parameters' closing bracket ends: line and byte column."""
+    depth, opened = 0, False
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.start < (function.lineno, 0) or token.type != tokenize.OP:
+            continue
+        if token.string in "([{":
+            depth, opened = depth + 1, True
+        elif token.string in ")]}":
+            depth -= 1
+            if opened and depth == 0:
+                line, column = token.end
+                return line, len(source.split("\n")[line - 1][:column].encode())
+    return None

@@ -1,0 +1,320 @@
+"""The expression language: a subset of Python, checked here and emitted as plain code.
+
+Conditions, edge transforms and the expressions of ``transform.*`` are written in it; nothing is
+evaluated from text at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from irc.diagnostics import Diagnostics, Span, did_you_mean
+from irc.emit.code import Code, Items, Mapped, quoted
+
+FUNCTIONS = frozenset(
+    "len min max sum abs round sorted any all str int float bool".split()
+)  # fmt: skip
+STR_METHODS = frozenset(
+    "capitalize casefold center count endswith expandtabs find index isalnum isalpha isdecimal"
+    " isdigit isidentifier islower isnumeric isspace istitle isupper join ljust lower lstrip"
+    " partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split"
+    " splitlines startswith strip swapcase title upper zfill".split()
+)
+METHODS = STR_METHODS | {"get", "keys", "values", "items", "copy"}
+
+_PLAIN_NODES = (
+    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Load, ast.Store,
+    ast.Subscript, ast.Slice, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp,
+    ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.keyword,
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow,
+    ast.UAdd, ast.USub, ast.Not, ast.And, ast.Or,
+    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Is, ast.IsNot, ast.In, ast.NotIn,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked expression.
+
+    Attributes:
+        tree: its Python syntax, with the names of the scope replaced.
+        names: the names of the scope that it reads.
+        context_fields: the fields of ``context`` that it reads.
+    """
+
+    tree: ast.expr
+    names: frozenset[str]
+    context_fields: frozenset[str]
+
+    @property
+    def code(self) -> Code:
+        """The expression as code that can be broken over lines."""
+        return _code(self.tree)
+
+    @property
+    def text(self) -> str:
+        """The expression on one line."""
+        return unparse(self.tree)
+
+
+def _code(tree: ast.expr) -> Code:
+    if isinstance(tree, ast.Dict):
+        return Mapped(
+            tuple((unparse(k), _code(v)) for k, v in zip(tree.keys, tree.values, strict=True) if k)
+        )
+    if isinstance(tree, ast.List):
+        return Items(tuple(_code(item) for item in tree.elts))
+    return unparse(tree)
+
+
+def unparse(tree: ast.expr) -> str:
+    """Python code of an expression, strings in double quotes."""
+    code = ast.unparse(tree)
+    if "'" not in code:
+        return code
+    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    for token in reversed(tokens):
+        if token.type == tokenize.STRING and token.string.startswith("'"):
+            text = quoted(ast.literal_eval(token.string))
+            code = code[: token.start[1]] + text + code[token.end[1] :]
+    return code
+
+
+SpanOf = Callable[[int, int], Span]
+"""From character offsets in an expression's text to the place in the file."""
+
+
+def compile_expression(
+    text: str,
+    scope: Mapping[str, str],
+    context_fields: Iterable[str],
+    report: Diagnostics,
+    span_of: SpanOf,
+) -> Expression | None:
+    """Check an expression and give its code.
+
+    Args:
+        text: the expression.
+        scope: the names it may use and the code that each stands for; ``context`` among them
+            becomes reads of the declared fields.
+        context_fields: the fields that ``context`` has.
+        span_of: where a part of the text stands.
+    Reports:
+        E402 for what the language leaves out, E403 for names that are not in scope, E306 for
+        context fields that are not declared.
+    """
+    before = len(text) - len(text.lstrip())
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
+        rows = text.strip().split("\n")[: line - 1]
+        start = before + sum(len(row) + 1 for row in rows) + column - 1
+        message = getattr(error, "msg", None) or "too deeply nested"
+        report.error("E402", span_of(start, start + 1), f"not an expression: {message}")
+        return None
+    checker = _Checker(text.strip(), before, scope, frozenset(context_fields), report, span_of)
+    checker.check(tree.body, frozenset())
+    if not checker.ok:
+        return None
+    rewritten = _Rewriter(scope).visit(tree)
+    return Expression(
+        ast.fix_missing_locations(rewritten).body,
+        frozenset(checker.names),
+        frozenset(checker.fields),
+    )
+
+
+def _offset(text: str, line: int, column_bytes: int) -> int:
+    """The character offset of a position that ``ast`` gives in lines and bytes."""
+    lines = text.split("\n")
+    before = sum(len(item) + 1 for item in lines[: line - 1])
+    return before + len(lines[line - 1].encode()[:column_bytes].decode("utf-8", "ignore"))
+
+
+class _Checker:
+    def __init__(
+        self,
+        text: str,
+        before: int,
+        scope: Mapping[str, str],
+        declared: frozenset[str],
+        report: Diagnostics,
+        span_of: SpanOf,
+    ) -> None:
+        self.text, self.before, self.scope, self.declared = text, before, scope, declared
+        self.report, self.span_of = report, span_of
+        self.ok = True
+        self.names: set[str] = set()
+        self.fields: set[str] = set()
+
+    def fail(self, code: str, node: ast.AST, message: str, hint: str | None = None) -> None:
+        self.ok = False
+        start = _offset(self.text, node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        end = _offset(self.text, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+        self.report.error(
+            code, self.span_of(start + self.before, end + self.before), message, hint=hint
+        )
+
+    def check(self, node: ast.AST, bound: frozenset[str]) -> None:
+        if isinstance(node, ast.Name):
+            self._name(node, bound)
+        elif isinstance(node, ast.Attribute):
+            self._attribute(node, bound)
+        elif isinstance(node, ast.Call):
+            self._call(node, bound)
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+            self._comprehension(node, bound)
+        elif isinstance(node, _PLAIN_NODES):
+            if isinstance(node, ast.Constant) and isinstance(node.value, bytes | complex):
+                self.fail("E402", node, f"{type(node.value).__name__} values are not part of expressions")
+            if isinstance(node, ast.Dict) and None in node.keys:
+                self.fail("E402", node, "`**` is not part of expressions")
+            for child in ast.iter_child_nodes(node):
+                if hasattr(child, "lineno"):
+                    self.check(child, bound)
+        else:
+            self.fail("E402", node, f"{_describe(node)} is not part of expressions")
+
+    def _name(self, node: ast.Name, bound: frozenset[str]) -> None:
+        if node.id in bound:
+            return
+        if node.id not in self.scope:
+            known = [*self.scope, *bound]
+            self.fail(
+                "E403", node, f"'{node.id}' is not in scope",
+                did_you_mean(node.id, known) or f"in scope: {', '.join(sorted(known))}",
+            )  # fmt: skip
+            return
+        self.names.add(node.id)
+        if node.id == "context":
+            self.fail("E402", node, "the context is read by its fields", "write context.<field>")
+
+    def _attribute(self, node: ast.Attribute, bound: frozenset[str]) -> None:
+        if node.attr.startswith("__"):
+            self.fail("E402", node, f"'{node.attr}': names with two underscores are not accessible")
+            return
+        if isinstance(node.value, ast.Name) and node.value.id == "context" and "context" not in bound:
+            if "context" not in self.scope:
+                self.check(node.value, bound)
+                return
+            self.names.add("context")
+            self.fields.add(node.attr)
+            if node.attr not in self.declared:
+                self.fail(
+                    "E306", node, f"'{node.attr}' is not in the flow's context",
+                    did_you_mean(node.attr, self.declared),
+                )  # fmt: skip
+            return
+        self.check(node.value, bound)
+
+    def _call(self, node: ast.Call, bound: frozenset[str]) -> None:
+        function = node.func
+        if isinstance(function, ast.Name):
+            if function.id not in FUNCTIONS:
+                self.fail(
+                    "E402", function, f"'{function.id}' is not a function of expressions",
+                    did_you_mean(function.id, FUNCTIONS) or f"functions: {', '.join(sorted(FUNCTIONS))}",
+                )  # fmt: skip
+        elif isinstance(function, ast.Attribute):
+            if function.attr not in METHODS:
+                self.fail(
+                    "E402", function, f"'.{function.attr}()' is not a method of expressions",
+                    did_you_mean(function.attr, METHODS),
+                )  # fmt: skip
+            if not (isinstance(function.value, ast.Name) and function.value.id == "context"):
+                self.check(function.value, bound)
+            else:
+                self.fail("E402", function, "the context is read by its fields", "write context.<field>")
+        else:
+            self.fail("E402", function, "only functions and methods by name are called")
+        for argument in node.args:
+            self.check(argument, bound)
+        for keyword in node.keywords:
+            if keyword.arg is None or keyword.arg == "key":
+                self.fail("E402", keyword.value, "this argument is not part of expressions")
+            else:
+                self.check(keyword.value, bound)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, bound: frozenset[str]
+    ) -> None:
+        for generator in node.generators:
+            if generator.is_async:
+                self.fail("E402", generator.target, "`async for` is not part of expressions")
+            self.check(generator.iter, bound)
+            targets = {item.id for item in ast.walk(generator.target) if isinstance(item, ast.Name)}
+            for name in sorted(targets & (FUNCTIONS | {"context"})):
+                self.fail("E402", generator.target, f"'{name}' cannot be bound anew")
+            bound |= targets
+            for condition in generator.ifs:
+                self.check(condition, bound)
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        for element in elements:
+            self.check(element, bound)
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Names of the scope to their code; ``a.b`` to ``a["b"]`` unless it is called."""
+
+    def __init__(self, scope: Mapping[str, str]) -> None:
+        self.scope = scope
+        self.bound: frozenset[str] = frozenset()
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self.scope and node.id not in self.bound:
+            return ast.parse(self.scope[node.id], mode="eval").body
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id == "context":
+            return ast.parse(context_read(node.attr), mode="eval").body
+        return ast.Subscript(self.visit(node.value), ast.Constant(node.attr), ast.Load())
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Attribute):
+            node.func.value = self.visit(node.func.value)
+        node.args = [self.visit(item) for item in node.args]
+        for keyword in node.keywords:
+            keyword.value = self.visit(keyword.value)
+        return node
+
+    def _scoped(self, node: ast.AST) -> ast.AST:
+        outer = self.bound
+        names = {
+            item.id
+            for generator in node.generators  # type: ignore[attr-defined]
+            for item in ast.walk(generator.target)
+            if isinstance(item, ast.Name)
+        }
+        node.generators[0].iter = self.visit(node.generators[0].iter)  # type: ignore[attr-defined]
+        first = node.generators[0].iter  # type: ignore[attr-defined]
+        self.bound = outer | names
+        node.generators[0].iter = ast.Constant(None)  # type: ignore[attr-defined]
+        self.generic_visit(node)
+        node.generators[0].iter = first  # type: ignore[attr-defined]
+        self.bound = outer
+        return node
+
+    visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _scoped
+
+
+BUILT_IN_FIELDS = ("user_id", "session_id", "trace_id", "event_time", "auth")
+"""The context's own attributes; every other request field is read through ``get``."""
+
+
+def context_read(field: str) -> str:
+    """The code that reads a context field."""
+    return f"ctx.{field}" if field in BUILT_IN_FIELDS else f'ctx.get("{field}")'
+
+
+def _describe(node: ast.AST) -> str:
+    names = {
+        "Lambda": "`lambda`", "NamedExpr": "`:=`", "Await": "`await`", "JoinedStr": "an f-string",
+        "Starred": "`*`", "Yield": "`yield`", "YieldFrom": "`yield`", "MatMult": "`@`",
+    }  # fmt: skip
+    return names.get(type(node).__name__, f"`{type(node).__name__.lower()}`")

@@ -1,0 +1,76 @@
+"""Lowered nodes: bodies of methods as statements, and what they need around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from irc.emit.code import Code
+
+
+@dataclass(frozen=True)
+class UserCode:
+    """A code transform.
+
+    Attributes:
+        function: the name that the method calls.
+        text: the source, for code that stands in the YAML; None for imported functions.
+        module: where an imported function comes from.
+        imported: the function's name in that module.
+        first_line: the line of the flow's file on which the source starts.
+        is_async: whether the call is awaited; None where only the run time knows.
+    """
+
+    function: str
+    text: str | None = None
+    module: str | None = None
+    imported: str = "transform"
+    first_line: int = 0
+    is_async: bool | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One statement: text, and an expression behind it where there is one."""
+
+    text: str
+    code: Code | None = None
+    depth: int = 0
+
+
+@dataclass
+class Body:
+    """The statements of a method."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def add(self, text: str, code: Code | None = None, depth: int = 0) -> None:
+        self.lines.append(Line(text, code, depth))
+
+
+@dataclass
+class LoweredNode:
+    """What the emitter needs of one node.
+
+    Attributes:
+        body: the method's statements.
+        fallback: the fallback method's statements, where there is one.
+        constants: module constants by name, in order; ``Schema`` and ``Prompt`` objects.
+        prompts: the names of the constants that are prompts.
+        user_code: the flow's own Python for this node.
+        imports: modules and names that the body uses.
+        resources: what the body needs of the agent: features, models, http.
+        environment: names of environment variables that it reads.
+    """
+
+    name: str
+    body: Body = field(default_factory=Body)
+    fallback: Body | None = None
+    constants: dict[str, Code] = field(default_factory=dict)
+    prompts: list[str] = field(default_factory=list)
+    user_code: UserCode | None = None
+    imports: set[tuple[str, str]] = field(default_factory=set)
+    resources: set[str] = field(default_factory=set)
+    environment: set[str] = field(default_factory=set)
+    input_schemas: dict[str, str] = field(default_factory=dict)
+    output_schemas: dict[str, str] = field(default_factory=dict)
+    context_fields: set[str] = field(default_factory=set)

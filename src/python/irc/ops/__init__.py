@@ -1,0 +1,1 @@
+"""The declarative operations, one family a file."""

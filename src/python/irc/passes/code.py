@@ -1,0 +1,207 @@
+"""Code transforms: the flow's own Python, in the YAML, in a file beside it or in a function."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from irc.diagnostics import Span
+from irc.ir.lowered import Body, UserCode
+from irc.ir.model import FileText, FunctionName
+from irc.passes.shape import validate
+from irc.source import Path
+
+if TYPE_CHECKING:
+    from irc.passes.lower import Lowering
+
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
+PARAMETERS = ("inputs", "context", "state")
+
+
+def lower_code(lowering: Lowering) -> None:
+    """Check a node's code and call it.
+
+    Reports:
+        E406 syntax errors, E407 no fitting ``transform``, W406 a plain function that awaits.
+    """
+    user_code = read_code(lowering)
+    if user_code is None:
+        return
+    ports = [port.name for port in lowering.node.outputs]
+    lowering.result.user_code = user_code
+    state = "state" if lowering.node.state is not None else "None"
+    call = f"{user_code.function}(inputs, ctx, {state})"
+    if user_code.is_async:
+        call = f"await {call}"
+    elif user_code.is_async is None:
+        call = f"await {lowering.uses('irc_runtime.node', 'settled')}({call})"
+    by_port = lowering.uses("irc_runtime.node", "by_port")
+    names = "".join(f', "{port}"' for port in ports)
+    body = Body()
+    body.add(f"return {by_port}({call}{names})")
+    lowering.result.body = body
+
+
+def read_code(lowering: Lowering) -> UserCode | None:
+    """The code of a node's ``transform.spec``."""
+    transform = lowering.node.transform
+    assert transform is not None
+    path = (*lowering.path, "transform", "spec")
+    function = f"{lowering.name}_transform"
+    if isinstance(transform.spec, str):
+        return _inline(lowering, transform.spec, path, function)
+    if isinstance(transform.spec, dict) and "file" in transform.spec:
+        return _in_file(lowering, path, function)
+    if isinstance(transform.spec, dict) and "function" in transform.spec:
+        return _named(lowering, path, function)
+    lowering.report.error(
+        "E203", lowering.document.span(path),
+        "the spec of a code transform is a Python text, {file: path.py} or"
+        ' {function: "package.module:name"}',
+    )  # fmt: skip
+    return None
+
+
+def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCode | None:
+    first_line = lowering.document.block_first_line(path)
+
+    def place(line: int, column: int) -> Span:
+        lines = text.split("\n")
+        start = sum(len(item) + 1 for item in lines[: line - 1]) + column
+        return lowering.document.text_span(path, start, start + 1)
+
+    tree = _parse(lowering, text, place)
+    if tree is None:
+        return None
+    transform = _find_transform(lowering, tree, lowering.document.span(path), place)
+    if transform is None:
+        return None
+    is_async = isinstance(transform, ast.AsyncFunctionDef)
+    if not is_async and _awaits(transform):
+        is_async = True
+        lowering.report.warning(
+            "W406", place(transform.lineno, transform.col_offset),
+            "a plain 'def transform' that awaits is compiled as 'async def'",
+        )  # fmt: skip
+    return UserCode(function, text=text, first_line=first_line, is_async=is_async)
+
+
+def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
+    transform = lowering.node.transform
+    assert transform is not None
+    spec = validate(lowering.document, FileText, transform.spec, path, lowering.report)
+    if spec is None:
+        return None
+    file_path = (*path, "file")
+    module_path = posixpath.splitext(spec.file)[0]
+    if not spec.file.endswith(".py") or not all(
+        part.isidentifier() for part in module_path.split("/") if part not in {".", ".."}
+    ):
+        lowering.report.error(
+            "E313", lowering.document.span(file_path),
+            f"'{spec.file}' is not a Python module: its name ends in .py and is an identifier",
+        )  # fmt: skip
+        return None
+    source = lowering.files.load(spec.file, file_path)
+    if source is None:
+        return None
+
+    def place(line: int, column: int) -> Span:
+        return Span(source.name, line, column + 1, line, column + 2)
+
+    tree = _parse(lowering, source.text, place)
+    if tree is None:
+        return None
+    found = _find_transform(lowering, tree, lowering.document.span(file_path), place)
+    if found is None:
+        return None
+    if isinstance(found, ast.FunctionDef) and _awaits(found):
+        lowering.report.error(
+            "E407", place(found.lineno, found.col_offset), "'transform' awaits and must be 'async def'"
+        )
+        return None
+    return UserCode(
+        function, module=module_name(source.name, lowering.files.source_root),
+        is_async=isinstance(found, ast.AsyncFunctionDef),
+    )  # fmt: skip
+
+
+def _named(lowering: Lowering, path: Path, function: str) -> UserCode | None:
+    transform = lowering.node.transform
+    assert transform is not None
+    spec = validate(lowering.document, FunctionName, transform.spec, path, lowering.report)
+    if spec is None:
+        return None
+    if not _FUNCTION.match(spec.function):
+        lowering.report.error(
+            "E203", lowering.document.span((*path, "function")),
+            f"'{spec.function}' should be 'package.module:name'",
+        )  # fmt: skip
+        return None
+    module, _, name = spec.function.partition(":")
+    return UserCode(function, module=module, imported=name)
+
+
+def module_name(file: str, source_root: str) -> str:
+    """The module of a Python file, by its path below the source root."""
+    relative = posixpath.relpath(file, source_root) if source_root not in {"", "."} else file
+    return posixpath.splitext(relative)[0].replace("/", ".")
+
+
+def _parse(lowering: Lowering, text: str, place) -> ast.Module | None:  # type: ignore[no-untyped-def]
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as error:
+        line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
+        lowering.report.error("E406", place(line, column), f"not valid Python: {error.msg}")
+    except (ValueError, RecursionError, MemoryError) as error:
+        lowering.report.error("E406", place(1, 0), f"not valid Python: {error or 'too deeply nested'}")
+    return None
+
+
+def _find_transform(lowering: Lowering, tree: ast.Module, whole: Span, place):  # type: ignore[no-untyped-def]
+    found = [
+        item for item in tree.body
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "transform"
+    ]  # fmt: skip
+    if not found:
+        lowering.report.error(
+            "E407", whole, "the code defines no function 'transform'",
+            hint="def transform(inputs, context, state): ...",
+        )  # fmt: skip
+        return None
+    function = found[-1]
+    arguments = function.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    required_keywords = [d for d in arguments.kw_defaults if d is None]
+    if required_keywords or required > 3 or (positional < 3 and arguments.vararg is None):
+        lowering.report.error(
+            "E407", place(function.lineno, function.col_offset),
+            f"'transform' takes {positional} positional parameters; it is called with three",
+            hint="def transform(inputs, context, state): ...",
+        )  # fmt: skip
+        return None
+    return function
+
+
+def _awaits(function: ast.FunctionDef) -> bool:
+    """Whether the function's own body awaits; nested functions do not count."""
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) and any(
+            generator.is_async for generator in node.generators
+        ):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return False

@@ -1,0 +1,240 @@
+"""The lowering pass: from each node's transform and prompt to the body of its method.
+
+What a node says in references, expressions, templates and code is checked here, since checking
+it and saying it in Python are one walk over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from irc.diagnostics import Diagnostics, did_you_mean
+from irc.emit.code import Code, Items, call, literal, mapped, quoted
+from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression, context_read
+from irc.ir.graph import Graph
+from irc.ir.lowered import LoweredNode
+from irc.ir.model import Node, Operation, Port
+from irc.ops.registry import operations
+from irc.passes.code import lower_code
+from irc.passes.files import Files
+from irc.passes.prompts import lower_prompt
+from irc.passes.schemas import check_schema
+from irc.passes.shape import validate
+from irc.references import Reference, find_references, is_single
+from irc.source import Document, Path
+
+
+@dataclass
+class Lowering:
+    """One node while it is lowered; what operations see.
+
+    Attributes:
+        path: where the node stands in the document.
+        at: where the operation's arguments stand.
+    """
+
+    document: Document
+    graph: Graph
+    files: Files
+    report: Diagnostics
+    name: str
+    node: Node
+    result: LoweredNode
+
+    @property
+    def path(self) -> Path:
+        return ("nodes", self.name)
+
+    @property
+    def at(self) -> Path:
+        return (*self.path, "transform", "spec", "args")
+
+    @property
+    def context_fields(self) -> set[str]:
+        context = self.graph.flow.context
+        return {*context.requires, *context.optional, *BUILT_IN_FIELDS}
+
+    def uses(self, module: str, name: str) -> str:
+        """Import a name and give it."""
+        self.result.imports.add((module, name))
+        return name
+
+    def needs(self, resource: str) -> str:
+        """Say that the agent holds a resource, and give the code of it."""
+        self.result.resources.add(resource)
+        return f"self.{resource}"
+
+    def input_read(self, name: str) -> str:
+        port = next(item for item in self.node.inputs if item.name == name)
+        absent = port.optional and port.default is None
+        return f'inputs.get("{name}")' if absent else f'inputs["{name}"]'
+
+    def value(self, data: Any, path: Path) -> Code:
+        """A YAML value with references in it, as code."""
+        if isinstance(data, str):
+            return self._text(data, path)
+        if isinstance(data, dict):
+            return mapped((str(key), self.value(item, (*path, key))) for key, item in data.items())
+        if isinstance(data, list):
+            return Items(tuple(self.value(item, (*path, i)) for i, item in enumerate(data)))
+        return literal(data)
+
+    def _text(self, text: str, path: Path) -> Code:
+        def malformed(start: int, end: int) -> None:
+            self.report.error(
+                "E408", self.document.text_span(path, start, end), "this reference cannot be read",
+                hint="write ${port}, ${port.key[0]}, ${context.field} or ${env.NAME}",
+            )  # fmt: skip
+
+        references = find_references(text, malformed)
+        if not references:
+            return quoted(text)
+        if is_single(text, references):
+            return self.reference(references[0], path)
+        parts, at = [], 0
+        for reference in references:
+            parts.append(_f_text(text[at : reference.start]))
+            parts.append("{" + self._formatted(reference, path) + "}")
+            at = reference.end
+        parts.append(_f_text(text[at:]))
+        return 'f"' + "".join(parts) + '"'
+
+    def _formatted(self, reference: Reference, path: Path) -> str:
+        code = self.reference(reference, path).replace('"', "'")
+        port = next((item for item in self.node.inputs if item.name == reference.root), None)
+        if reference.root == "env" or (port and not reference.path and port.type in {"string", "document"}):
+            return code
+        return f"{self.uses('irc_runtime.delivery', 'to_string')}({code})"
+
+    def reference(self, reference: Reference, path: Path) -> str:
+        """The code that reads what a reference means."""
+        span = self.document.text_span(path, reference.start, reference.end)
+        steps = "".join(
+            f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]" for step in reference.path
+        )
+        if reference.root == "context":
+            return self._context_reference(reference, span)
+        if reference.root == "env":
+            if len(reference.path) != 1 or not isinstance(reference.path[0], str):
+                self.report.error("E408", span, "an environment variable is written ${env.NAME}")
+                return "None"
+            self.result.environment.add(reference.path[0])
+            return f"self.environment[{quoted(reference.path[0])}]"
+        names = [port.name for port in self.node.inputs]
+        if reference.root not in names:
+            self.report.error(
+                "E408", span, f"'{self.name}' has no input '{reference.root}'",
+                related=[(self.document.key_span(self.path), f"inputs: {', '.join(names) or 'none'}")],
+                hint=did_you_mean(reference.root, [*names, "context", "env"]),
+            )  # fmt: skip
+            return "None"
+        return self.input_read(reference.root) + steps
+
+    def _context_reference(self, reference: Reference, span: Any) -> str:
+        first = reference.path[0] if reference.path else None
+        if not isinstance(first, str):
+            self.report.error("E408", span, "a context field is written ${context.<field>}")
+            return "None"
+        if first not in self.context_fields:
+            self.report.error(
+                "E306", span, f"'{first}' is not in the flow's context",
+                hint=did_you_mean(first, self.context_fields)
+                or f"add '{first}' to context.requires or context.optional",
+            )  # fmt: skip
+        self.result.context_fields.add(first)
+        steps = "".join(
+            f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]" for step in reference.path[1:]
+        )
+        return context_read(first) + steps
+
+    def expression(self, text: str, scope: Mapping[str, str], path: Path) -> Expression | None:
+        """An expression in an argument, over a scope."""
+        found = compile_expression(
+            text, scope, self.context_fields, self.report,
+            lambda start, end: self.document.text_span(path, start, end),
+        )  # fmt: skip
+        if found is not None:
+            self.result.context_fields |= found.context_fields
+        return found
+
+    def only_output(self, operation: str) -> Port | None:
+        """The node's one output; reports E205 where it has another number of them."""
+        if len(self.node.outputs) == 1:
+            return self.node.outputs[0]
+        self.report.error(
+            "E205", self.document.key_span((*self.path, "outputs")),
+            f"'{operation}' gives one value, and '{self.name}' has {len(self.node.outputs)} outputs",
+        )  # fmt: skip
+        return None
+
+    def schema_constant(self, suffix: str, schema: Any) -> str:
+        name = f"{self.name}_{suffix}".upper()
+        self.uses("irc_runtime.schema", "Schema")
+        self.result.constants[name] = call("Schema", literal(schema))
+        return name
+
+
+def _f_text(text: str) -> str:
+    return quoted(text)[1:-1].replace("{", "{{").replace("}", "}}")
+
+
+def lower(
+    document: Document, graph: Graph, files: Files, report: Diagnostics
+) -> dict[str, LoweredNode]:
+    """Lower every node, those that do not run included: their mistakes are told as well."""
+    return {name: _lower_node(document, graph, name, files, report) for name in graph.flow.nodes}
+
+
+def _lower_node(
+    document: Document, graph: Graph, name: str, files: Files, report: Diagnostics
+) -> LoweredNode:
+    node = graph.flow.nodes[name]
+    lowering = Lowering(document, graph, files, report, name, node, LoweredNode(name))
+    _lower_schemas(lowering)
+    if node.prompt is not None:
+        lower_prompt(lowering)
+    elif node.transform is not None and node.transform.mode == "code":
+        lower_code(lowering)
+    else:
+        _lower_operation(lowering)
+    return lowering.result
+
+
+def _lower_schemas(lowering: Lowering) -> None:
+    sides = (
+        ("inputs", lowering.node.inputs, lowering.result.input_schemas),
+        ("outputs", lowering.node.outputs, lowering.result.output_schemas),
+    )
+    for side, ports, schemas in sides:
+        for index, port in enumerate(ports):
+            if port.json_schema is None:
+                continue
+            path = (*lowering.path, side, index, "schema")
+            if check_schema(lowering.document, port.json_schema, path, lowering.report):
+                suffix = f"{port.name}_schema" if side == "outputs" else f"{port.name}_input_schema"
+                schemas[port.name] = lowering.schema_constant(suffix, port.json_schema)
+
+
+def _lower_operation(lowering: Lowering) -> None:
+    transform = lowering.node.transform
+    assert transform is not None
+    path = (*lowering.path, "transform", "spec")
+    spec = validate(lowering.document, Operation, transform.spec, path, lowering.report)
+    if spec is None:
+        return
+    operation = operations().get(spec.op)
+    if operation is None:
+        lowering.report.error(
+            "E204", lowering.document.span((*path, "op")), f"'{spec.op}' is no operation",
+            hint=did_you_mean(spec.op, operations()) or f"operations: {', '.join(sorted(operations()))}",
+        )  # fmt: skip
+        return
+    arguments = validate(
+        lowering.document, operation.arguments, spec.args, (*path, "args"), lowering.report, "E205"
+    )
+    if arguments is not None:
+        body = operation.lower(lowering, arguments)
+        if body is not None:
+            lowering.result.body = body

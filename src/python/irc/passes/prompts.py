@@ -1,0 +1,332 @@
+"""Prompts: templates checked, the answer mapped to ports, fallbacks made ready."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from jinja2 import nodes as jinja
+from jinja2.meta import find_undeclared_variables
+
+from irc.diagnostics import Span, did_you_mean
+from irc.emit.code import Code, block_text, call, literal, quoted
+from irc.ir.lowered import Body
+from irc.ir.model import FileText, ModelRef, Prompt
+from irc.passes.code import read_code
+from irc.passes.schemas import check_schema
+from irc.source import Path
+
+if TYPE_CHECKING:
+    from irc.passes.lower import Lowering
+
+SUPPORTED_PROVIDERS = ("openai",)
+
+_ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701  (prompts are not HTML)
+
+SpanOfLine = Callable[[int, str], Span]
+"""From a line of a text (and a word on it) to the place in a file."""
+
+
+def lower_prompt(lowering: Lowering) -> None:
+    """Check a prompt and give the method that asks the model.
+
+    Reports:
+        E404 and E405 for templates, E206 for the output schema, E203 for outputs that the answer
+        cannot fill and fallbacks that do not fit, E501 for what is not supported yet.
+    """
+    prompt = lowering.node.prompt
+    assert prompt is not None
+    path = (*lowering.path, "prompt")
+    _refuse_unsupported(lowering, prompt, path)
+    first = None
+    if lowering.node.transform is not None:
+        if lowering.node.transform.mode == "declarative":
+            lowering.report.error(
+                "E501", lowering.document.key_span((*lowering.path, "transform")),
+                "a declarative transform together with a prompt",
+                hint="put the operation into a node of its own and connect it to this one",
+            )  # fmt: skip
+            return
+        first = read_code(lowering)
+        lowering.result.user_code = first
+    any_variable = first is not None
+    template = _template(lowering, prompt.template, (*path, "template"), any_variable)
+    system = None
+    if prompt.system is not None:
+        system = _template(lowering, prompt.system, (*path, "system"), any_variable)
+        if system is None:
+            return
+    if template is None:
+        return
+    schema = _output_schema(lowering, prompt, path)
+    answer = _answer(lowering, prompt, path)
+    if answer is None:
+        return
+    constant = _constant(lowering, "prompt", prompt, prompt.model, template, system, schema)
+    body = Body()
+    inputs = "inputs"
+    if first is not None:
+        state = "state" if lowering.node.state is not None else "None"
+        settled = lowering.uses("irc_runtime.node", "settled")
+        body.add(f"prepared = await {settled}({first.function}(inputs, ctx, {state}))")
+        inputs = "{**inputs, **prepared}"
+    _ask(lowering, body, constant, inputs, answer)
+    lowering.result.body = body
+    if prompt.fallback is not None:
+        _fallback(lowering, prompt, path, (template, system, schema), answer)
+
+
+def _ask(lowering: Lowering, body: Body, constant: str, inputs: str, answer: list[str] | str) -> None:
+    """Ask the model and return its answer by port."""
+    models = lowering.needs("models")
+    arguments: list[Code] = [constant, inputs, "ctx"]
+    if lowering.node.state is not None and not constant.endswith("_FALLBACK_PROMPT"):
+        arguments.append("state")
+    body.add("answer = await ", call(f"{models}.complete", *arguments))
+    if isinstance(answer, str):
+        body.add(f"return {{{quoted(answer)}: answer}}")
+    else:
+        by_port = lowering.uses("irc_runtime.node", "by_port")
+        body.add("return ", call(by_port, "answer", *(quoted(name) for name in answer)))
+
+
+def _refuse_unsupported(lowering: Lowering, prompt: Prompt, path: Path) -> None:
+    models = [(prompt.model, (*path, "model"))]
+    if prompt.fallback is not None and prompt.fallback.model is not None:
+        models.append((prompt.fallback.model, (*path, "fallback", "model")))
+    for model, place in models:
+        if model.provider not in SUPPORTED_PROVIDERS:
+            lowering.report.error(
+                "E501", lowering.document.span((*place, "provider")), f"the provider '{model.provider}'",
+                hint="use 'openai', with 'endpoint' for any server that speaks its protocol",
+            )  # fmt: skip
+    if prompt.tools:
+        lowering.report.error("E501", lowering.document.key_span((*path, "tools")), "tools of a prompt")
+    if prompt.stream:
+        lowering.report.error("E501", lowering.document.key_span((*path, "stream")), "streaming")
+
+
+def _template(
+    lowering: Lowering, value: str | FileText, path: Path, any_variable: bool
+) -> str | None:
+    """The text of a template, after checking it."""
+    if isinstance(value, FileText):
+        source = lowering.files.load(value.file, (*path, "file"))
+        if source is None:
+            return None
+        lines = source.text.split("\n")
+
+        def place(line: int, word: str) -> Span:
+            text = lines[min(line, len(lines)) - 1]
+            column = max(_word(text, word), 0)
+            return Span(source.name, line, column + 1, line, column + 1 + max(len(word), 1))
+
+        text = source.text
+    else:
+        text = value
+
+        def place(line: int, word: str) -> Span:
+            rows = text.split("\n")
+            row = min(line, len(rows)) - 1
+            start = sum(len(item) + 1 for item in rows[:row]) + max(_word(rows[row], word), 0)
+            return lowering.document.text_span(path, start, start + max(len(word), 1))
+
+    try:
+        tree = _ENVIRONMENT.parse(text)
+        _ENVIRONMENT.compile(tree)  # unknown filters and tests
+    except jinja2.TemplateSyntaxError as error:
+        lowering.report.error("E404", place(error.lineno, ""), f"the template: {error.message}")
+        return None
+    except RecursionError:
+        lowering.report.error("E404", place(1, ""), "the template is too deeply nested")
+        return None
+    return text if _check_variables(lowering, tree, place, any_variable) else None
+
+
+def _check_variables(
+    lowering: Lowering, tree: jinja.Template, place: SpanOfLine, any_variable: bool
+) -> bool:
+    inputs = [port.name for port in lowering.node.inputs]
+    known = {*inputs, "context", *(["state"] if lowering.node.state is not None else [])}
+    fine = True
+    undeclared = find_undeclared_variables(tree)
+    for item in tree.find_all(jinja.Name):
+        if item.name in undeclared and item.name not in known and not any_variable:
+            fine = False
+            lowering.report.error(
+                "E405", place(item.lineno, item.name),
+                f"the template reads '{item.name}', which is no input of '{lowering.name}'",
+                related=[
+                    (lowering.document.key_span(lowering.path), f"inputs: {', '.join(inputs) or 'none'}")
+                ],
+                hint=did_you_mean(item.name, known),
+            )  # fmt: skip
+    for access in tree.find_all((jinja.Getattr, jinja.Getitem)):
+        field = _context_field(access)
+        if field is None:
+            continue
+        lowering.result.context_fields.add(field)
+        if field not in lowering.context_fields:
+            fine = False
+            lowering.report.error(
+                "E306", place(access.lineno, field), f"'{field}' is not in the flow's context",
+                hint=did_you_mean(field, lowering.context_fields)
+                or f"add '{field}' to context.requires or context.optional",
+            )  # fmt: skip
+    return fine
+
+
+def _context_field(access: Any) -> str | None:
+    """The field of ``context.field``, ``context["field"]``; None for other accesses and ``get``."""
+    if not (isinstance(access.node, jinja.Name) and access.node.name == "context"):
+        return None
+    if isinstance(access, jinja.Getattr):
+        return None if access.attr == "get" else access.attr
+    return access.arg.value if isinstance(access.arg, jinja.Const) else None
+
+
+def _word(line: str, word: str) -> int:
+    match = re.search(rf"\b{re.escape(word)}\b", line) if word else None
+    return match.start() if match else -1
+
+
+def _output_schema(lowering: Lowering, prompt: Prompt, path: Path) -> str | None:
+    if prompt.output_schema is None:
+        return None
+    place = (*path, "output_schema")
+    check_schema(lowering.document, prompt.output_schema, place, lowering.report)
+    return lowering.schema_constant("answer_schema", prompt.output_schema)
+
+
+def _answer(lowering: Lowering, prompt: Prompt, path: Path) -> list[str] | str | None:
+    """The ports that the answer fills: several by name, or one with the whole."""
+    ports = [port.name for port in lowering.node.outputs]
+    properties = (prompt.output_schema or {}).get("properties")
+    if isinstance(properties, dict) and ports and all(port in properties for port in ports):
+        return ports
+    if len(ports) == 1:
+        return ports[0]
+    missing = [port for port in ports if not isinstance(properties, dict) or port not in properties]
+    lowering.report.error(
+        "E203", lowering.document.key_span((*lowering.path, "outputs")),
+        f"the model's answer does not say the outputs {', '.join(missing)}"
+        if ports else f"'{lowering.name}' has a prompt and no output",
+        related=[(lowering.document.key_span((*path, "output_schema")), "its schema")]
+        if prompt.output_schema else [],
+        hint="declare one output for the whole answer, or an output_schema with a property for each",
+    )  # fmt: skip
+    return None
+
+
+def _constant(
+    lowering: Lowering,
+    suffix: str,
+    prompt: Prompt,
+    model: ModelRef,
+    template: str,
+    system: str | None,
+    schema: str | None,
+) -> str:
+    name = f"{lowering.name}_{suffix}".upper()
+    lowering.uses("irc_runtime.prompt", "Prompt")
+    lowering.uses("irc_runtime.prompt", "ChatModel")
+    keywords: dict[str, Code] = {
+        "node": quoted(lowering.name),
+        "template": block_text(template),
+        "model": call("ChatModel", **_model(model)),
+    }
+    if system is not None:
+        keywords["system"] = block_text(system)
+    keywords["temperature"] = repr(float(prompt.temperature))
+    if prompt.max_tokens is not None:
+        keywords["max_tokens"] = repr(prompt.max_tokens)
+    if schema is not None:
+        keywords["output_schema"] = schema
+    lowering.result.constants[name] = call("Prompt", **keywords)
+    lowering.result.prompts.append(name)
+    return name
+
+
+def _model(model: ModelRef) -> dict[str, Code]:
+    fields: dict[str, Code] = {"provider": quoted(model.provider), "name": quoted(model.name)}
+    if model.endpoint is not None:
+        fields["endpoint"] = quoted(model.endpoint)
+    return fields
+
+
+def _fallback(
+    lowering: Lowering,
+    prompt: Prompt,
+    path: Path,
+    parts: tuple[str, str | None, str | None],
+    answer: list[str] | str,
+) -> None:
+    fallback = prompt.fallback
+    assert fallback is not None
+    place = (*path, "fallback")
+    if fallback.model is None and fallback.static_response is None:
+        lowering.report.error(
+            "E202", lowering.document.key_span(place), "a fallback needs a 'model' or a 'static_response'"
+        )
+        return
+    body = Body()
+    static = None
+    if fallback.static_response is not None:
+        static = _static(lowering, prompt, (*place, "static_response"), answer)
+        if static is None:
+            return
+    if fallback.model is not None:
+        constant = _constant(lowering, "fallback_prompt", prompt, fallback.model, *parts)
+        inner = Body()
+        _ask(lowering, inner, constant, "inputs", answer)
+        if static is None:
+            body = inner
+        else:
+            body.add("try:")
+            for line in inner.lines:
+                body.add(line.text, line.code, 1)
+            body.add(f"except {lowering.uses('irc_runtime.errors', 'AgentError')}:")
+            body.add("return ", static, 1)
+    else:
+        assert static is not None
+        body.add("return ", static)
+    lowering.result.fallback = body
+
+
+def _static(
+    lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | str
+) -> Code | None:
+    """The static response by port, parsed and checked at compile time."""
+    assert prompt.fallback is not None
+    value = prompt.fallback.static_response
+    if prompt.output_schema is not None:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                lowering.report.error(
+                    "E203", lowering.document.span(path), f"the static response is not JSON: {error}"
+                )
+                return None
+        problem = _mismatch(prompt.output_schema, value)
+        if problem:
+            lowering.report.error(
+                "E203", lowering.document.span(path),
+                f"the static response does not fit the output schema: {problem}",
+            )  # fmt: skip
+            return None
+    if isinstance(answer, str):
+        return literal({answer: value})
+    return literal({name: value[name] for name in answer if name in value})
+
+
+def _mismatch(schema: Any, value: Any) -> str | None:
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    validator = validator_for(schema, default=Draft202012Validator)(schema)
+    error = best_match(validator.iter_errors(value))
+    return None if error is None else error.message.split("\n")[0]

@@ -1,0 +1,29 @@
+"""Literals that look like credentials; secrets come from the environment."""
+
+from __future__ import annotations
+
+import re
+
+from irc.diagnostics import Diagnostics
+from irc.source import SourceFile
+
+_CREDENTIAL = re.compile(
+    r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic
+    r"|\bAKIA[0-9A-Z]{16}\b"  # AWS
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}"  # GitHub
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"  # Slack
+    r"|\bAIza[0-9A-Za-z_-]{35}"  # Google
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
+    r"|\b[Bb]earer [A-Za-z0-9._~+/-]{24,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # a JWT
+    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@${}]+:[^\s/:@${}]+@"  # a password in a URL
+)
+
+
+def check_credentials(source: SourceFile, report: Diagnostics) -> None:
+    """Report E207 for each literal that looks like a credential."""
+    for match in _CREDENTIAL.finditer(source.text):
+        report.error(
+            "E207", source.span(*match.span()), "this looks like a credential",
+            hint="read it from the environment: ${env.NAME}, with deployment.kserve.secrets",
+        )  # fmt: skip

@@ -1,0 +1,171 @@
+"""The shape pass: from plain values to the IR's models, with every mistake at its position."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from irc.diagnostics import Diagnostics, did_you_mean
+from irc.ir.model import Flow, Shape
+from irc.source import Document, Path
+
+
+def shape(document: Document, report: Diagnostics) -> Flow | None:
+    """Check the document against the shapes of ``irc.ir.model``.
+
+    Reports:
+        E201 unknown keys, E202 missing keys, E203 values of the wrong form, W201 a numeric version.
+    """
+    data = document.data
+    if not isinstance(data, dict):
+        report.error("E203", document.span(()), "a flow is a mapping of keys to values")
+        return None
+    version = data.get("version")
+    if isinstance(version, float) and version == 1.0:
+        report.warning(
+            "W201", document.span(("version",)), "the version is a number", hint='write "1.0" in quotes'
+        )
+        data = {**data, "version": "1.0"}
+    if isinstance(data.get("nodes"), dict):
+        nodes = {key: node for key, node in data["nodes"].items() if not key.startswith("x-")}
+        data = {**data, "nodes": nodes}
+    return validate(document, Flow, data, (), report)
+
+
+S = TypeVar("S", bound=Shape)
+
+
+def validate(
+    document: Document, model: type[S], data: Any, at: Path, report: Diagnostics, code: str | None = None
+) -> S | None:
+    """Check one value of a document against a shape.
+
+    Args:
+        data: the value.
+        at: where it stands.
+        code: the code for all mistakes, in place of E201, E202 and E203.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        _report(document, model, data, at, error.errors(include_url=False), report, code)
+        return None
+
+
+def _report(
+    document: Document,
+    model: type[Shape],
+    data: Any,
+    at: Path,
+    errors: list[ErrorDetails],
+    report: Diagnostics,
+    code: str | None,
+) -> None:
+    located = [(_path(data, error), error) for error in errors]
+    for below, error in located:
+        if _is_other_branch(below, error, located):
+            continue
+        path = (*at, *below)
+        kind = error["type"]
+        if kind == "extra_forbidden":
+            key = str(path[-1])
+            known = _known_keys(model, below[:-1])
+            report.error(
+                code or "E201", document.key_span(path), f"unknown key '{key}'",
+                hint=did_you_mean(key, known) or f"known keys: {', '.join(sorted(known))}",
+            )  # fmt: skip
+        elif kind == "missing":
+            where = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
+            report.error(
+                code or "E202", document.key_span(path[:-1]), f"the key '{path[-1]}' is missing{where}"
+            )
+        else:
+            expected = error["msg"].removeprefix("Input should be ")
+            found = _describe(error["input"])
+            report.error(
+                code or "E203", document.span(path), f"'{_dotted(path)}' should be {expected}, not {found}"
+            )
+
+
+def _is_other_branch(
+    path: Path, error: ErrorDetails, located: list[tuple[Path, ErrorDetails]]
+) -> bool:
+    """Whether the error says that a union's other form does not fit, where one form nearly does."""
+    if error["type"] in {"missing", "extra_forbidden"}:
+        return False
+    return any(len(other) > len(path) and other[: len(path)] == path for other, _ in located)
+
+
+def _path(data: Any, error: ErrorDetails) -> Path:
+    """An error's place in the document; the names of union members are left out."""
+    path: list[str | int] = []
+    location = error["loc"]
+    for index, key in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(data, dict) and isinstance(key, str) and key in data:
+            data = data[key]
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        elif not (last and error["type"] == "missing"):
+            continue
+        path.append(key)
+    return tuple(path)
+
+
+def _known_keys(model: type[Shape], path: Path) -> set[str]:
+    """The keys that a shape knows at a path below it."""
+    annotations: list[Any] = [model]
+    for key in path:
+        annotations = [step for annotation in annotations for step in _step(annotation, key)]
+    shapes = [item for annotation in annotations for item in _members(annotation)]
+    return {
+        str(field.validation_alias or name)
+        for item in shapes
+        if isinstance(item, type) and issubclass(item, Shape)
+        for name, field in item.model_fields.items()
+    }
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _members(typing.get_args(annotation)[0])
+    if origin in {typing.Union, types.UnionType}:
+        return [member for item in typing.get_args(annotation) for member in _members(item)]
+    return [annotation]
+
+
+def _step(annotation: Any, key: str | int) -> list[Any]:
+    """The annotations of what stands below a key."""
+    found: list[Any] = []
+    for member in _members(annotation):
+        arguments = typing.get_args(member)
+        if isinstance(member, type) and not arguments and issubclass(member, Shape):
+            found += [
+                field.annotation
+                for name, field in member.model_fields.items()
+                if key == (field.validation_alias or name)
+            ]
+        elif arguments:
+            found.append(arguments[-1])
+    return found
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(key) for key in path) or "the flow"
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

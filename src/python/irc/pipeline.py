@@ -1,0 +1,164 @@
+"""The compiler: the passes in their order, from the text of a flow to its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any
+
+from irc.diagnostics import Diagnostics, Span
+from irc.emit.agent import Compiled, GeneratedModule, emit_agent
+from irc.emit.edges import check_edges
+from irc.emit.names import dns_label
+from irc.emit.tests import emit_tests
+from irc.passes.analyse import analyse
+from irc.passes.code import module_name
+from irc.passes.files import Files, ReadFile
+from irc.passes.lower import lower
+from irc.passes.plan import plan
+from irc.passes.resolve import resolve
+from irc.passes.secrets import check_credentials
+from irc.passes.shape import shape
+from irc.passes.target import check_target
+from irc.passes.types import check_types
+from irc.source import SourceFile, decode, parse
+from irc.version import VERSION
+
+
+@dataclass
+class Result:
+    """What came of one flow.
+
+    Attributes:
+        flow: the flow's file, relative to the build root.
+        report: the findings.
+        sources: the texts that findings point into, by file name.
+        compiled: what the passes found; None where there are errors.
+    """
+
+    flow: str
+    report: Diagnostics
+    sources: dict[str, list[str]] = field(default_factory=dict)
+    compiled: Compiled | None = None
+
+
+def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
+    """Run all passes over a flow, up to the first one that finds errors.
+
+    Args:
+        flow: path of the flow's file, relative to the build root.
+        read: reads a file by such a path.
+        source_root: where module names start, relative to the build root.
+    """
+    report = Diagnostics()
+    result = Result(flow, report)
+    try:
+        content = read(flow)
+    except OSError as error:
+        report.error("E107", Span(flow, 1, 1, 1, 1), f"the file cannot be read: {error.strerror or error}")
+        return result
+    source = decode(flow, content, report)
+    if source is not None:
+        result.sources[flow] = source.lines
+        _run(source, read, source_root, result)
+    return result
+
+
+def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -> None:
+    report = result.report
+    document = parse(source, report)
+    if document is None:
+        return
+    check_credentials(source, report)
+    flow = shape(document, report)
+    if flow is None:
+        return
+    graph = resolve(document, flow, report)
+    if graph is None:
+        return
+    analysis = analyse(document, graph, report)
+    files = Files(document, read, report, source_root)
+    check_types(document, graph, report)
+    edges = check_edges(document, graph, report)
+    nodes = lower(document, graph, files, report)
+    check_target(document, graph, report)
+    result.sources |= {name: file.lines for name, file in files.loaded.items() if file is not None}
+    if report.has_errors or analysis is None:
+        return
+    running = [*analysis.order, *(name for name in analysis.handler if name not in analysis.order)]
+    result.compiled = Compiled(
+        document=document,
+        graph=graph,
+        analysis=analysis,
+        plan=plan(graph, analysis),
+        nodes={name: nodes[name] for name in running},
+        edges=edges,
+        module=module_of(source.name, source_root),
+        digest=_digest(document.data, files),
+    )
+
+
+def module_of(flow: str, source_root: str) -> str:
+    """The module generated for a flow: ``agent`` for ``flow.yaml``, ``x_agent`` for ``x.flow.yaml``."""
+    folder, file = posixpath.split(flow)
+    stem = file.rpartition(".")[0].removesuffix("flow").rstrip(".")
+    name = f"{stem}_agent".replace("-", "_").replace(".", "_") if stem else "agent"
+    return module_name(posixpath.join(folder, f"{name}.py"), source_root)
+
+
+def _digest(data: Any, files: Files) -> str:
+    """The digest of what the flow says: its values and the files that it refers to."""
+    texts = {name: file.text for name, file in sorted(files.loaded.items()) if file is not None}
+    said = json.dumps([data, texts], sort_keys=True, ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(said.encode()).hexdigest()
+
+
+def generate(compiled: Compiled) -> dict[str, str]:
+    """The files of a flow: agent, tests, line map and summary; by path below the source root."""
+    module = emit_agent(compiled)
+    base = compiled.module.replace(".", "/")
+    folder, stem = posixpath.split(base)
+    return {
+        f"{base}.py": module.text,
+        posixpath.join(folder, f"test_{stem}.py"): emit_tests(compiled, module),
+        f"{base}.map.json": _line_map(compiled, module, f"{stem}.py"),
+        f"{base}.json": _summary(compiled, module, f"{base}.py"),
+    }
+
+
+def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
+    """The line map: runs of generated lines ``[first, last, node, flow line]``, docs/language.md."""
+    runs: list[list[Any]] = []
+    for line, origin in sorted(module.origins.items()):
+        if runs and runs[-1][1] == line - 1 and runs[-1][2:] == [origin.node, origin.line]:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line, origin.node, origin.line])
+    rows = ",\n".join("    " + json.dumps(run) for run in runs)
+    head = json.dumps({"version": 1, "file": file, "source": compiled.document.source.name}, indent=2)
+    return head[:-2] + f',\n  "lines": [\n{rows}\n  ]\n}}\n'
+
+
+def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
+    """What packaging needs to know."""
+    flow = compiled.graph.flow
+    kserve = flow.deployment.kserve.model_dump()
+    kserve["service_name"] = kserve["service_name"] or dns_label(flow.metadata.name)
+    environment = sorted(set().union(*(node.environment for node in compiled.nodes.values())))
+    summary = {
+        "schema_version": 1,
+        "compiler": VERSION,
+        "flow": compiled.document.source.name,
+        "ir_digest": compiled.digest,
+        "name": flow.metadata.name,
+        "description": flow.metadata.description or "",
+        "module": compiled.module,
+        "class": module.class_name,
+        "sources": [file],
+        "imports": list(module.imports),
+        "environment": environment,
+        "deployment": {"target": flow.deployment.target, "kserve": kserve},
+    }
+    return json.dumps(summary, indent=2) + "\n"

@@ -1,0 +1,339 @@
+"""Source files and positions: YAML and JSON read once, every value with its span.
+
+The YAML is composed with libyaml's parser (``yaml.CSafeLoader``), whose marks give the
+positions; scalars are resolved by the YAML 1.2 core schema, so that ``on``, ``yes`` and dates
+are the strings that they look like.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from irc.diagnostics import Diagnostics, Span
+
+MAX_SIZE_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 100
+MAX_VALUES = 1_000_000
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a document: keys and indices from the root."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A text and the name it is shown under.
+
+    Attributes:
+        name: path relative to the build root, with forward slashes.
+        text: the whole text.
+    """
+
+    name: str
+    text: str
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The 1-based line and column of a character offset."""
+        line = bisect.bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """The span between two character offsets."""
+        return Span(self.name, *self.position(start), *self.position(end))
+
+
+@dataclass
+class Document:
+    """A parsed document and where each of its values stands.
+
+    Attributes:
+        data: plain Python values.
+        values: span of each value by path.
+        keys: span of each mapping key by the path of its value.
+        styles: how a scalar is written: ``|``, ``>``, ``'``, ``"`` or empty for a plain one.
+    """
+
+    source: SourceFile
+    data: Any = None
+    values: dict[Path, Span] = field(default_factory=dict)
+    keys: dict[Path, Span] = field(default_factory=dict)
+    styles: dict[Path, str] = field(default_factory=dict)
+
+    def span(self, path: Path) -> Span:
+        """The span of a value, or of the nearest value around it."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return self.values.get(path, Span(self.source.name, 1, 1, 1, 1))
+
+    def key_span(self, path: Path) -> Span:
+        """The span of the key that leads to a value; the value's own for list items."""
+        return self.keys.get(path) or self.span(path)
+
+    def text_span(self, path: Path, start: int, end: int) -> Span:
+        """The span of a part of a string value, by offsets into its parsed text.
+
+        Exact for block scalars and for quoted or plain scalars on one line without escapes; the
+        whole value otherwise.
+        """
+        whole = self.span(path)
+        value = self.data
+        for key in path:
+            value = value[key]
+        if not isinstance(value, str):
+            return whole
+        style = self.styles.get(path, "")
+        if style == "|":
+            return self._block_span(whole, value, start, end)
+        line = self.source.lines[whole.line - 1]
+        first = whole.column - 1 + (1 if style in {"'", '"'} else 0)
+        if whole.line == whole.end_line and line[first : first + len(value)] == value:
+            return Span(
+                whole.file, whole.line, first + 1 + start, whole.line, first + 1 + max(end, start + 1)
+            )
+        return whole
+
+    def _block_span(self, whole: Span, value: str, start: int, end: int) -> Span:
+        row = value.count("\n", 0, start)
+        column = start - (value.rfind("\n", 0, start) + 1)
+        first = whole.line + 1  # the text starts on the line after the indicator
+        lines = self.source.lines
+        if first - 1 + row >= len(lines):
+            return whole
+        content = value.split("\n")[row]
+        indent = lines[first - 1 + row].find(content) if content else 0
+        if indent < 0:
+            return whole
+        length = max(1, min(end - start, len(content) - column))
+        at = indent + column + 1
+        return Span(whole.file, first + row, at, first + row, at + length)
+
+    def block_first_line(self, path: Path) -> int:
+        """The line on which the text of a string value starts."""
+        span = self.span(path)
+        return span.line + 1 if self.styles.get(path) in {"|", ">"} else span.line
+
+
+_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS: dict[str, Any] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+def _scalar(text: str) -> Any:
+    """A plain scalar by the YAML 1.2 core schema (yaml.org/spec/1.2.2, 10.3.2)."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text):
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+class _TooLarge(Exception):
+    """The document is deeper or larger than any flow."""
+
+
+class _Builder:
+    """From libyaml's events to values and spans.
+
+    Events, not composed nodes: libyaml's composer recurses without a bound, and its nodes no
+    longer tell `!!str 5` from `5`.
+    """
+
+    def __init__(self, document: Document, loader: yaml.CSafeLoader, report: Diagnostics) -> None:
+        self.document = document
+        self.loader = loader
+        self.report = report
+        self.count = 0
+        self.anchors: dict[str, Any] = {}
+
+    def build_document(self) -> bool:
+        """Read the only document; False where there is none."""
+        self.loader.get_event()  # the start of the stream
+        if isinstance(self.loader.get_event(), yaml.StreamEndEvent):
+            return False
+        self.document.data = self._value(self.loader.get_event(), ())
+        self.loader.get_event()  # the end of the document
+        following = self.loader.get_event()
+        if not isinstance(following, yaml.StreamEndEvent):
+            self.report.error(
+                "E101", self._span(following, following), "a flow is one document; a second starts here"
+            )
+        return True
+
+    def _span(self, first: yaml.Event, last: yaml.Event) -> Span:
+        start, end = first.start_mark, last.end_mark
+        return Span(
+            self.document.source.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
+        )
+
+    def _value(self, event: yaml.Event, path: Path) -> Any:
+        self.count += 1
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise _TooLarge
+        if isinstance(event, yaml.ScalarEvent):
+            self.document.values[path] = self._span(event, event)
+            value = self._scalar(event, path)
+        elif isinstance(event, yaml.AliasEvent):
+            self.document.values[path] = self._span(event, event)
+            return self._alias(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(event, path)
+        else:
+            value = self._mapping(event, path)
+        if event.tag and not event.tag.startswith("tag:yaml.org,2002:"):
+            self.report.error(
+                "E104", self._span(event, event), f"the tag `{event.tag}` is not part of the language"
+            )
+        if event.anchor:
+            self.anchors[event.anchor] = value
+        return value
+
+    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
+        if event.style:
+            self.document.styles[path] = event.style
+        if event.style or event.tag == "tag:yaml.org,2002:str":
+            return event.value
+        return _scalar(event.value)
+
+    def _alias(self, event: yaml.AliasEvent) -> Any:
+        if event.anchor not in self.anchors:
+            self.report.error(
+                "E101", self._span(event, event), f"no anchor `&{event.anchor}` stands before this alias"
+            )
+            return None
+        value = self.anchors[event.anchor]
+        self.count += _count(value, MAX_VALUES - self.count)
+        return value
+
+    def _sequence(self, event: yaml.Event, path: Path) -> list[Any]:
+        result: list[Any] = []
+        item = self.loader.get_event()
+        while not isinstance(item, yaml.SequenceEndEvent):
+            result.append(self._value(item, (*path, len(result))))
+            item = self.loader.get_event()
+        self.document.values[path] = self._span(event, item)
+        return result
+
+    def _mapping(self, event: yaml.Event, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        key_event = self.loader.get_event()
+        while not isinstance(key_event, yaml.MappingEndEvent):
+            self._entry(key_event, result, path)
+            key_event = self.loader.get_event()
+        self.document.values[path] = self._span(event, key_event)
+        return result
+
+    def _entry(self, key_event: yaml.Event, result: dict[str, Any], path: Path) -> None:
+        span = self._span(key_event, key_event)
+        if not isinstance(key_event, yaml.ScalarEvent):
+            self._value(key_event, (*path, "?"))
+            self._value(self.loader.get_event(), (*path, "?"))
+            self.report.error("E104", span, "a key must be a plain string")
+            return
+        key = key_event.value
+        if key == "<<" and not key_event.style:
+            self.report.error("E104", span, "merge keys (`<<`) are not part of the language")
+        elif key in result:
+            first = self.document.keys[*path, key]
+            self.report.error(
+                "E103", span, f"the key '{key}' stands twice in one mapping",
+                related=[(first, "first here")],
+            )  # fmt: skip
+        else:
+            self.document.keys[*path, key] = span
+            result[key] = self._value(self.loader.get_event(), (*path, key))
+            return
+        self._value(self.loader.get_event(), (*path, "?"))
+
+
+def _count(value: Any, limit: int) -> int:
+    """How many values a value holds; raises _TooLarge past the limit."""
+    total, stack = 0, [value]
+    while stack:
+        total += 1
+        if total > limit:
+            raise _TooLarge
+        top = stack.pop()
+        stack.extend(top.values() if isinstance(top, dict) else top if isinstance(top, list) else ())
+    return total
+
+
+def decode(name: str, content: bytes, report: Diagnostics) -> SourceFile | None:
+    """The text of a file's bytes.
+
+    Reports:
+        E105 when it is larger than 4 MiB; E102 at the first byte that is not UTF-8.
+    """
+    if len(content) > MAX_SIZE_BYTES:
+        report.error(
+            "E105", Span(name, 1, 1, 1, 1),
+            f"the file has {len(content):,} bytes; a flow has at most {MAX_SIZE_BYTES:,}",
+        )  # fmt: skip
+        return None
+    try:
+        return SourceFile(name, content.decode("utf-8").removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        report.error(
+            "E102", Span(name, line, column, line, column + 1),
+            f"the file is not UTF-8: byte 0x{content[error.start]:02x}",
+        )  # fmt: skip
+        return None
+
+
+def parse(source: SourceFile, report: Diagnostics) -> Document | None:
+    """Parse YAML or JSON text.
+
+    Reports:
+        E101 for broken syntax, E103 duplicate keys, E104 YAML that the language leaves out (tags,
+        merge keys, keys that are no strings), E105 what is too deep or too large (an alias counts
+        as what it stands for), E106 an empty document.
+    """
+    document = Document(source)
+    start = Span(source.name, 1, 1, 1, 1)
+    loader = yaml.CSafeLoader(source.text)
+    try:
+        if not _Builder(document, loader, report).build_document():
+            report.error("E106", start, "the file holds no document")
+    except yaml.MarkedYAMLError as error:
+        related = []
+        if error.context and error.context_mark:
+            related.append((_mark_span(source, error.context_mark), error.context))
+        mark = error.problem_mark or error.context_mark
+        span = _mark_span(source, mark) if mark else start
+        report.error("E101", span, f"not valid YAML: {error.problem}", related=related)
+    except yaml.reader.ReaderError as error:  # a character that YAML forbids
+        span = source.span(error.position, error.position + 1)
+        report.error("E101", span, f"not valid YAML: {error.reason}")
+    except _TooLarge:
+        report.error(
+            "E105", start,
+            f"the document is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_VALUES:,} values",
+        )  # fmt: skip
+    finally:
+        loader.dispose()
+    return None if report.has_errors else document
+
+
+def _mark_span(source: SourceFile, mark: yaml.Mark) -> Span:
+    return Span(source.name, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
