@@ -145,9 +145,23 @@ class StateError(AgentError):
 
 
 class EdgeError(AgentError):
-    """A value cannot cross an edge: the cast that the edge stands for does not apply to it."""
+    """A value cannot cross an edge: a cast does not apply to it, or the edge's expression fails.
+
+    Args:
+        reason: what is wrong, without content.
+        location: where the flow defines the edge, as ``flow.yaml:61``, where that is known.
+        detail: what is wrong in full.
+    """
 
     type = "edge"
+
+    def __init__(self, reason: str, location: str | None = None, detail: str | None = None) -> None:
+        super().__init__(reason)
+        self.location = location
+        self.detail = detail or reason
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.detail}" if self.location else self.detail
 
 
 class NoOutputError(AgentError):

@@ -14,7 +14,9 @@ def features() -> None:
 
 @features.command()
 @click.argument("source", metavar="FILE", type=_FILE)
-@click.option("--store", required=True, help="The SQLite file, made where missing; or sqlite:///FILE.")
+@click.option(
+    "--store", required=True, help="The SQLite file, made where missing; or sqlite:///FILE."
+)
 @click.option("--name", required=True, help="The feature group.")
 @click.option("--version", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--key", "keys", multiple=True, required=True, help="A key column; give each once.")
