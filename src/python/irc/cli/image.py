@@ -16,11 +16,13 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn what is wrong with an input into one line and exit status 1."""
+    """Turn what is wrong with an input, or a full disk, into one line and exit status 1."""
     try:
         yield
     except ImageError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
 @click.group()

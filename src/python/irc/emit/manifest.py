@@ -4,14 +4,15 @@ from typing import Any
 
 import yaml
 
+from irc.oci.conventions import PORT, USER_ID
+
 # KServe takes the container of this name for the predictor.
 _CONTAINER = "kserve-container"
-_PORT = 8080
 
 _SECURITY_CONTEXT = {
     "runAsNonRoot": True,
-    "runAsUser": 65532,
-    "runAsGroup": 65532,
+    "runAsUser": USER_ID,
+    "runAsGroup": USER_ID,
     "readOnlyRootFilesystem": True,
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -20,12 +21,12 @@ _SECURITY_CONTEXT = {
 
 # An agent imports for seconds where its share of a processor is small, and is not dead then.
 _READINESS_PROBE = {
-    "httpGet": {"path": "/v2/health/ready", "port": _PORT},
+    "httpGet": {"path": "/v2/health/ready", "port": PORT},
     "periodSeconds": 2,
     "failureThreshold": 3,
 }
 _LIVENESS_PROBE = {
-    "httpGet": {"path": "/v2/health/live", "port": _PORT},
+    "httpGet": {"path": "/v2/health/live", "port": PORT},
     "initialDelaySeconds": 30,
     "periodSeconds": 10,
     "timeoutSeconds": 5,
@@ -33,15 +34,16 @@ _LIVENESS_PROBE = {
 }
 
 
-def inference_service(name: str, kserve: dict[str, Any], image: str) -> str:
+def inference_service(name: str, service_name: str, kserve: dict[str, Any], image: str) -> str:
     """The manifest as YAML.
 
     Args:
         name: the agent's name, which is also its model's.
+        service_name: the same in DNS form, or another that the flow chose.
         kserve: ``deployment.kserve`` of the agent's summary; keys that are null are left out.
         image: the reference to the image, by digest.
     """
-    metadata: dict[str, Any] = {"name": kserve["service_name"]}
+    metadata: dict[str, Any] = {"name": service_name}
     _add(metadata, "namespace", kserve.get("namespace"))
     _add(metadata, "labels", {"app.kubernetes.io/name": name, **(kserve.get("labels") or {})})
     _add(metadata, "annotations", kserve.get("annotations"))
@@ -66,7 +68,7 @@ def _container(kserve: dict[str, Any], image: str) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": _CONTAINER,
         "image": image,
-        "ports": [{"name": "http1", "containerPort": _PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
     }
     _add(container, "env", _environment(kserve))
     _add(container, "resources", _resources(kserve.get("resources") or {}))

@@ -11,12 +11,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from irc.oci.conventions import PYTHON, USER_ID
 from irc.oci.debian import MERGED_FOLDERS, Package, unpack
 from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, Folder, Link, disk_file
-
-PYTHON = "3.11"
-USER_ID = 65532
 
 ROOTS = (
     f"python{PYTHON}-minimal",

@@ -9,7 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -127,15 +127,7 @@ def without_duplicates(
                 kept.append(path)
             else:
                 shared.setdefault((owner, distribution.name), []).append(path)
-        result.append(
-            Distribution(
-                distribution.name,
-                distribution.version,
-                distribution.archive,
-                tuple(kept),
-                distribution.size,
-            )
-        )
+        result.append(replace(distribution, files=tuple(kept)))
     lines = tuple(
         f"{owner} and {other} both have {paths[0]}"
         + (f" and {len(paths) - 1} more files" if len(paths) > 1 else "")

@@ -70,9 +70,7 @@ def write_image(
                 "created": created,
                 "config": dict(settings),
                 "rootfs": {"type": "layers", "diff_ids": [item.layer.diff_id for item in layers]},
-                "history": [
-                    {"created": created, "created_by": f"irc: {item.content}"} for item in layers
-                ],
+                "history": [{"created_by": f"irc: {item.content}"} for item in layers],
             }
         ),
     )

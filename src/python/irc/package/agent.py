@@ -30,6 +30,11 @@ class Agent:
         return PurePosixPath(*self.module.split(".")).with_suffix(".py")
 
     @property
+    def service_name(self) -> str:
+        """The service's name, in DNS form."""
+        return self.kserve.get("service_name") or self.name.lower().replace("_", "-")
+
+    @property
     def folder(self) -> PurePosixPath:
         """Where the flow and its generated files lie, from the source root."""
         return self.module_path.parent

@@ -1,13 +1,16 @@
 """All that ``package`` leaves behind for one agent, apart from what it shares with others."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from irc.emit.manifest import inference_service
 from irc.oci.base import Base
+from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
 from irc.oci.errors import ImageError
 from irc.oci.image import Image, ImageLayer, merged_environment, write_image
@@ -17,7 +20,12 @@ from irc.package.code import APP, Code, read_code, write_flow_layer, write_share
 from irc.package.context import write_context
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
-from irc.package.settings import PORT, USER, agent_environment, entry_point
+from irc.package.settings import USER, agent_environment, entry_point
+
+Document = TypeVar("Document")
+
+# A registry with an optional port, then lower-case names: the OCI distribution specification.
+_REPOSITORY = re.compile(r"([A-Za-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -42,18 +50,23 @@ def package(inputs: Inputs, output: Path) -> None:
     Raises:
         ImageError: an input is missing or does not fit the others.
     """
+    if inputs.repository is not None and not _REPOSITORY.fullmatch(inputs.repository):
+        raise ImageError(
+            f"{inputs.repository!r} is not a repository: <registry>/<name> "
+            "in lower case, without a tag"
+        )
     agent = read_agent(inputs.agent)
     code = read_code(agent, inputs.generated, inputs.sources)
-    base = Base.from_json(_read_json(inputs.base))
-    third_party = ThirdParty.from_json(_read_json(inputs.deps))
+    base = _read_json(inputs.base, Base.from_json)
+    third_party = _read_json(inputs.deps, ThirdParty.from_json)
     _check_python(base, third_party)
     image = _write_image(agent, code, base, third_party, output / "image")
-    reference = f"{inputs.repository or agent.name}@{image.manifest.digest}"
+    reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
     )
     (output / "inferenceservice.yaml").write_text(
-        inference_service(agent.name, agent.kserve, reference)
+        inference_service(agent.name, agent.service_name, agent.kserve, reference)
     )
     _copy_documents(agent, inputs, output / "agent")
     wheels = map(wheel_name_and_version, read_pex_info(inputs.deps_pex)["distributions"])
@@ -87,6 +100,9 @@ def _write_image(
         "org.opencontainers.image.title": agent.name,
         "org.opencontainers.image.description": agent.description,
         **({"org.opencontainers.image.base.digest": base.digest} if base.digest else {}),
+    }
+    labels = {
+        **annotations,
         "irc.flow": agent.flow,
         "irc.ir_digest": agent.ir_digest,
         "irc.compiler": agent.compiler,
@@ -99,7 +115,7 @@ def _write_image(
         "Env": merged_environment(base.config.get("Env", ()), own),
         "Entrypoint": entry_point(agent),
         "ExposedPorts": {f"{PORT}/tcp": {}},
-        "Labels": {**base.config.get("Labels", {}), **annotations},
+        "Labels": {**base.config.get("Labels", {}), **labels},
     }
     return write_image(root, base.platform, layers, settings, annotations)
 
@@ -151,11 +167,11 @@ def _read_text(path: Path) -> str:
         raise ImageError(f"{path}: {error.strerror}") from error
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, parse: Callable[[Any], Document]) -> Document:
     try:
-        return json.loads(_read_text(path))
-    except ValueError as error:
-        raise ImageError(f"{path}: not JSON: {error}") from error
+        return parse(json.loads(_read_text(path)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ImageError(f"{path}: not as this version of irc writes it ({error!r})") from error
 
 
 def _write_json(path: Path, document: Any) -> None:

@@ -1,10 +1,9 @@
 """How an agent runs in a container, whichever way the image is made."""
 
+from irc.oci.conventions import PYTHON, USER_ID
 from irc.package.agent import Agent
 
-PYTHON = "3.11"
-PORT = 8080
-USER = "65532:65532"
+USER = f"{USER_ID}:{USER_ID}"
 
 
 def agent_environment(agent: Agent) -> dict[str, str]:

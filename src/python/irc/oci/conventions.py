@@ -1,0 +1,5 @@
+"""What images, manifests and containers of agents agree upon."""
+
+PYTHON = "3.11"
+PORT = 8080
+USER_ID = 65532  # "nonroot", as distroless images have it
