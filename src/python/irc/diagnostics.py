@@ -145,7 +145,9 @@ def _excerpt(span: Span, line: str) -> str:
     start = span.column - 1 - first
     end = span.end_column - 1 - first if span.end_line == span.line else len(shown.rstrip())
     width = max(1, min(end, len(shown)) - start)
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
+    printable = "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown
+    )
     return f"{number}{printable}".rstrip() + f"\n     | {' ' * start}{'^' * width}"
 
 

@@ -16,13 +16,51 @@ from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Code, Items, Mapped, quoted
 
 FUNCTIONS = frozenset(
-    "len min max sum abs round sorted any all str int float bool".split()
+    ["len", "min", "max", "sum", "abs", "round", "sorted", "any", "all", "str", "int", "float", "bool"]
 )  # fmt: skip
 STR_METHODS = frozenset(
-    "capitalize casefold center count endswith expandtabs find index isalnum isalpha isdecimal"
-    " isdigit isidentifier islower isnumeric isspace istitle isupper join ljust lower lstrip"
-    " partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split"
-    " splitlines startswith strip swapcase title upper zfill".split()
+    [
+        "capitalize",
+        "casefold",
+        "center",
+        "count",
+        "endswith",
+        "expandtabs",
+        "find",
+        "index",
+        "isalnum",
+        "isalpha",
+        "isdecimal",
+        "isdigit",
+        "isidentifier",
+        "islower",
+        "isnumeric",
+        "isspace",
+        "istitle",
+        "isupper",
+        "join",
+        "ljust",
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rfind",
+        "rindex",
+        "rjust",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "swapcase",
+        "title",
+        "upper",
+        "zfill",
+    ]
 )
 METHODS = STR_METHODS | {"get", "keys", "values", "items", "copy"}
 
@@ -171,7 +209,9 @@ class _Checker:
             self._comprehension(node, bound)
         elif isinstance(node, _PLAIN_NODES):
             if isinstance(node, ast.Constant) and isinstance(node.value, bytes | complex):
-                self.fail("E402", node, f"{type(node.value).__name__} values are not part of expressions")
+                self.fail(
+                    "E402", node, f"{type(node.value).__name__} values are not part of expressions"
+                )
             if isinstance(node, ast.Dict) and None in node.keys:
                 self.fail("E402", node, "`**` is not part of expressions")
             for child in ast.iter_child_nodes(node):
@@ -198,7 +238,11 @@ class _Checker:
         if node.attr.startswith("__"):
             self.fail("E402", node, f"'{node.attr}': names with two underscores are not accessible")
             return
-        if isinstance(node.value, ast.Name) and node.value.id == "context" and "context" not in bound:
+        if (
+            isinstance(node.value, ast.Name)
+            and node.value.id == "context"
+            and "context" not in bound
+        ):
             if "context" not in self.scope:
                 self.check(node.value, bound)
                 return
@@ -229,7 +273,9 @@ class _Checker:
             if not (isinstance(function.value, ast.Name) and function.value.id == "context"):
                 self.check(function.value, bound)
             else:
-                self.fail("E402", function, "the context is read by its fields", "write context.<field>")
+                self.fail(
+                    "E402", function, "the context is read by its fields", "write context.<field>"
+                )
         else:
             self.fail("E402", function, "only functions and methods by name are called")
         for argument in node.args:
@@ -241,7 +287,9 @@ class _Checker:
                 self.check(keyword.value, bound)
 
     def _comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, bound: frozenset[str]
+        self,
+        node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
+        bound: frozenset[str],
     ) -> None:
         for generator in node.generators:
             if generator.is_async:

@@ -57,7 +57,9 @@ def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
     try:
         content = read(flow)
     except OSError as error:
-        report.error("E107", Span(flow, 1, 1, 1, 1), f"the file cannot be read: {error.strerror or error}")
+        report.error(
+            "E107", Span(flow, 1, 1, 1, 1), f"the file cannot be read: {error.strerror or error}"
+        )
         return result
     source = decode(flow, content, report)
     if source is not None:
@@ -137,7 +139,9 @@ def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
         else:
             runs.append([line, line, origin.node, origin.line])
     rows = ",\n".join("    " + json.dumps(run) for run in runs)
-    head = json.dumps({"version": 1, "file": file, "source": compiled.document.source.name}, indent=2)
+    head = json.dumps(
+        {"version": 1, "file": file, "source": compiled.document.source.name}, indent=2
+    )
     return head[:-2] + f',\n  "lines": [\n{rows}\n  ]\n}}\n'
 
 

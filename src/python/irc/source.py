@@ -21,6 +21,9 @@ MAX_SIZE_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_VALUES = 1_000_000
 
+Event = Any
+"""An event of libyaml; its types say less than what the events hold."""
+
 Path = tuple[str | int, ...]
 """Where a value stands in a document: keys and indices from the root."""
 
@@ -101,7 +104,11 @@ class Document:
         first = whole.column - 1 + (1 if style in {"'", '"'} else 0)
         if whole.line == whole.end_line and line[first : first + len(value)] == value:
             return Span(
-                whole.file, whole.line, first + 1 + start, whole.line, first + 1 + max(end, start + 1)
+                whole.file,
+                whole.line,
+                first + 1 + start,
+                whole.line,
+                first + 1 + max(end, start + 1),
             )
         return whole
 
@@ -166,25 +173,34 @@ class _Builder:
 
     def build_document(self) -> bool:
         """Read the only document; False where there is none."""
-        self.loader.get_event()  # the start of the stream
-        if isinstance(self.loader.get_event(), yaml.StreamEndEvent):
+        self._next()  # the start of the stream
+        if isinstance(self._next(), yaml.StreamEndEvent):
             return False
-        self.document.data = self._value(self.loader.get_event(), ())
-        self.loader.get_event()  # the end of the document
-        following = self.loader.get_event()
+        self.document.data = self._value(self._next(), ())
+        self._next()  # the end of the document
+        following = self._next()
         if not isinstance(following, yaml.StreamEndEvent):
             self.report.error(
-                "E101", self._span(following, following), "a flow is one document; a second starts here"
+                "E101",
+                self._span(following, following),
+                "a flow is one document; a second starts here",
             )
         return True
 
-    def _span(self, first: yaml.Event, last: yaml.Event) -> Span:
+    def _next(self) -> Event:
+        return self.loader.get_event()
+
+    def _span(self, first: Event, last: Event) -> Span:
         start, end = first.start_mark, last.end_mark
         return Span(
-            self.document.source.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
+            self.document.source.name,
+            start.line + 1,
+            start.column + 1,
+            end.line + 1,
+            end.column + 1,
         )
 
-    def _value(self, event: yaml.Event, path: Path) -> Any:
+    def _value(self, event: Event, path: Path) -> Any:
         self.count += 1
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
             raise _TooLarge
@@ -200,7 +216,9 @@ class _Builder:
             value = self._mapping(event, path)
         if event.tag and not event.tag.startswith("tag:yaml.org,2002:"):
             self.report.error(
-                "E104", self._span(event, event), f"the tag `{event.tag}` is not part of the language"
+                "E104",
+                self._span(event, event),
+                f"the tag `{event.tag}` is not part of the language",
             )
         if event.anchor:
             self.anchors[event.anchor] = value
@@ -216,36 +234,38 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> Any:
         if event.anchor not in self.anchors:
             self.report.error(
-                "E101", self._span(event, event), f"no anchor `&{event.anchor}` stands before this alias"
+                "E101",
+                self._span(event, event),
+                f"no anchor `&{event.anchor}` stands before this alias",
             )
             return None
         value = self.anchors[event.anchor]
         self.count += _count(value, MAX_VALUES - self.count)
         return value
 
-    def _sequence(self, event: yaml.Event, path: Path) -> list[Any]:
+    def _sequence(self, event: Event, path: Path) -> list[Any]:
         result: list[Any] = []
-        item = self.loader.get_event()
+        item = self._next()
         while not isinstance(item, yaml.SequenceEndEvent):
             result.append(self._value(item, (*path, len(result))))
-            item = self.loader.get_event()
+            item = self._next()
         self.document.values[path] = self._span(event, item)
         return result
 
-    def _mapping(self, event: yaml.Event, path: Path) -> dict[str, Any]:
+    def _mapping(self, event: Event, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        key_event = self.loader.get_event()
+        key_event = self._next()
         while not isinstance(key_event, yaml.MappingEndEvent):
             self._entry(key_event, result, path)
-            key_event = self.loader.get_event()
+            key_event = self._next()
         self.document.values[path] = self._span(event, key_event)
         return result
 
-    def _entry(self, key_event: yaml.Event, result: dict[str, Any], path: Path) -> None:
+    def _entry(self, key_event: Event, result: dict[str, Any], path: Path) -> None:
         span = self._span(key_event, key_event)
         if not isinstance(key_event, yaml.ScalarEvent):
             self._value(key_event, (*path, "?"))
-            self._value(self.loader.get_event(), (*path, "?"))
+            self._value(self._next(), (*path, "?"))
             self.report.error("E104", span, "a key must be a plain string")
             return
         key = key_event.value
@@ -259,9 +279,9 @@ class _Builder:
             )  # fmt: skip
         else:
             self.document.keys[*path, key] = span
-            result[key] = self._value(self.loader.get_event(), (*path, key))
+            result[key] = self._value(self._next(), (*path, key))
             return
-        self._value(self.loader.get_event(), (*path, "?"))
+        self._value(self._next(), (*path, "?"))
 
 
 def _count(value: Any, limit: int) -> int:
@@ -272,7 +292,9 @@ def _count(value: Any, limit: int) -> int:
         if total > limit:
             raise _TooLarge
         top = stack.pop()
-        stack.extend(top.values() if isinstance(top, dict) else top if isinstance(top, list) else ())
+        stack.extend(
+            top.values() if isinstance(top, dict) else top if isinstance(top, list) else ()
+        )
     return total
 
 

@@ -11,7 +11,9 @@ from irc.cli.flows import check_all, report_all
 
 @click.command()
 @click.argument("flows", nargs=-1, required=True)
-@click.option("--source-root", default=".", show_default=True, help="The folder that module names start from.")
+@click.option(
+    "--source-root", default=".", show_default=True, help="The folder that module names start from."
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="The form of diagnostics.")  # fmt: skip
 def check(flows: tuple[str, ...], source_root: str, format_: str) -> None:

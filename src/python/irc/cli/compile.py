@@ -15,7 +15,9 @@ from irc.files import write_files
 @click.argument("flows", nargs=-1, required=True)
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("."), show_default=True,
               help="Where the files go, by their path below the source root.")  # fmt: skip
-@click.option("--source-root", default=".", show_default=True, help="The folder that module names start from.")
+@click.option(
+    "--source-root", default=".", show_default=True, help="The folder that module names start from."
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="The form of diagnostics.")  # fmt: skip
 def compile_flows(flows: tuple[str, ...], output_dir: Path, source_root: str, format_: str) -> None:

@@ -85,11 +85,35 @@ class _AgentEmitter:
             self.names.take(name), self.names.take(make)
         for name in ("Any", "Agent", "Context", "Inputs", "Node", "Outputs", "Schema", "Prompt"):
             self.names.take(name)
-        for name in ("ChatModel", "State", "StateSpec", "CacheSpec", "Branches", "ABSENT", "SKIPPED"):
+        for name in (
+            "ChatModel",
+            "State",
+            "StateSpec",
+            "CacheSpec",
+            "Branches",
+            "ABSENT",
+            "SKIPPED",
+        ):
             self.names.take(name)
-        for name in ("node", "edge", "by_port", "settled", "delivered", "first_delivered", "present"):
+        for name in (
+            "node",
+            "edge",
+            "by_port",
+            "settled",
+            "delivered",
+            "first_delivered",
+            "present",
+        ):
             self.names.take(name)
-        for name in ("output", "named_output", "to_string", "single_row", "AgentError", "serve", "variable"):
+        for name in (
+            "output",
+            "named_output",
+            "to_string",
+            "single_row",
+            "AgentError",
+            "serve",
+            "variable",
+        ):
             self.names.take(name)
         self.order = list(compiled.nodes)
         for lowered in compiled.nodes.values():
@@ -97,7 +121,9 @@ class _AgentEmitter:
                 self.names.take(constant)
         # Methods and the variables of their results share a name; those live inside functions
         # and classes, and so hide nothing of the module but what `run` itself uses.
-        inner = Names(RESERVED | {self.class_name, *(name for _, name in self.imports)} | _RUN_NAMES)
+        inner = Names(
+            RESERVED | {self.class_name, *(name for _, name in self.imports)} | _RUN_NAMES
+        )
         self.methods = {name: inner.take(name) for name in self.order}
         self.inner = inner
         self.functions = {
@@ -181,9 +207,9 @@ class _AgentEmitter:
 
     def _write_user_code(self, writer: Writer) -> None:
         for name, placed in self.placed.items():
-            if placed is not None and placed.text:
+            if placed is not None and placed.lines:
                 writer.blank(2)
-                writer.raw(placed.text, name, placed.first_line)
+                writer.raw(placed.lines, name)
 
     def _write_class(self, writer: Writer) -> None:
         metadata = self.flow.metadata
@@ -263,7 +289,9 @@ class _AgentEmitter:
         with writer.origin(name, self._line(name)):
             writer.line("@", call("node", self._settings(name, node, lowered)))
             method = self.methods[name]
-            writer.line(f"async def {method}(self, inputs: Inputs, ctx: Context{state}) -> Outputs:")
+            writer.line(
+                f"async def {method}(self, inputs: Inputs, ctx: Context{state}) -> Outputs:"
+            )
             with writer.indented():
                 writer.line(_docstring(node.description or f"The node {name}."))
                 file = self.compiled.document.source.name.rpartition("/")[2]
@@ -271,7 +299,9 @@ class _AgentEmitter:
                 self._write_body(writer, lowered.body, name)
             if lowered.fallback is not None:
                 writer.blank()
-                writer.line(f"async def _{method}_fallback(self, inputs: Inputs, ctx: Context) -> Outputs:")
+                writer.line(
+                    f"async def _{method}_fallback(self, inputs: Inputs, ctx: Context) -> Outputs:"
+                )
                 with writer.indented():
                     writer.line(f'"""What stands in for the answer of \'{name}\' when it fails."""')
                     self._write_body(writer, lowered.fallback, name)
@@ -302,9 +332,14 @@ class _AgentEmitter:
             keywords["backoff_s"] = repr(runtime.retry_backoff_ms / 1000)
         if runtime.requires_context:
             keywords["requires_context"] = strings(runtime.requires_context)
-        for side, schemas in (("inputs", lowered.input_schemas), ("outputs", lowered.output_schemas)):
+        for side, schemas in (
+            ("inputs", lowered.input_schemas),
+            ("outputs", lowered.output_schemas),
+        ):
             if schemas:
-                keywords[side] = Mapped(tuple((quoted(port), code) for port, code in schemas.items()))
+                keywords[side] = Mapped(
+                    tuple((quoted(port), code) for port, code in schemas.items())
+                )
         if node.error is not None and self.compiled.graph.has_error_route(name):
             keywords["error_port"] = quoted(node.error.name)
         if node.prompt is not None and node.prompt.fallback is not None:
@@ -341,8 +376,10 @@ class _AgentEmitter:
         from irc.expressions import context_read
 
         fields = [context_read(field) for field in sorted(lowered.context_fields)]
-        return f"lambda inputs, ctx: [dict(inputs), {', '.join(fields)}]" if fields else (
-            "lambda inputs, ctx: dict(inputs)"
+        return (
+            f"lambda inputs, ctx: [dict(inputs), {', '.join(fields)}]"
+            if fields
+            else ("lambda inputs, ctx: dict(inputs)")
         )
 
     def _line(self, name: str) -> int:
@@ -350,7 +387,7 @@ class _AgentEmitter:
 
 
 _RUN_NAMES = frozenset(
-    "delivered first_delivered present output named_output to_string single_row".split()
+    ["delivered", "first_delivered", "present", "output", "named_output", "to_string", "single_row"]
 )
 
 
@@ -401,5 +438,3 @@ def _docstring(text: str) -> str:
         return f'"""{clean}"""'
     first, *rest = textwrap.wrap(clean, 84)
     return '"""' + "\n".join([first, *("    " + line for line in rest)]) + '\n    """'
-
-

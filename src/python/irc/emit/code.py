@@ -35,7 +35,15 @@ class Mapped:
     items: tuple[tuple[str, Code], ...]
 
 
-Code = str | Call | Items | Mapped
+@dataclass(frozen=True)
+class Comprehension:
+    """``[element for … if …]``; each clause is text."""
+
+    element: Code
+    clauses: tuple[str, ...]
+
+
+Code = str | Call | Items | Mapped | Comprehension
 """An expression: text as it is, or a tree that can be broken over lines."""
 
 
@@ -51,10 +59,14 @@ def render(code: Code, indent: int = 0, before: int = 0, after: int = 0) -> str:
     flat = _flat(code)
     if isinstance(code, str) or ("\n" not in flat and before + len(flat) + after <= LINE_LENGTH):
         return flat
+    inner = INDENT * (indent + 1)
+    if isinstance(code, Comprehension):
+        element = render(code.element, indent + 1, len(inner))
+        lines = [inner + part for part in (element, *code.clauses)]
+        return "\n".join(["[", *lines, INDENT * indent + "]"])
     opening, parts, closing = _parts(code)
     if not parts:
         return opening + closing
-    inner = INDENT * (indent + 1)
     comma = "" if len(parts) == 1 and isinstance(code, Call) else ","
     lines = [
         inner + prefix + render(part, indent + 1, len(inner) + len(prefix), 1) + comma
@@ -66,6 +78,8 @@ def render(code: Code, indent: int = 0, before: int = 0, after: int = 0) -> str:
 def _flat(code: Code) -> str:
     if isinstance(code, str):
         return code
+    if isinstance(code, Comprehension):
+        return f"[{' '.join([_flat(code.element), *code.clauses])}]"
     opening, parts, closing = _parts(code)
     inner = ", ".join(prefix + _flat(part) for prefix, part in parts)
     comma = "," if opening == "(" and len(parts) == 1 and isinstance(code, Items) else ""
@@ -87,15 +101,22 @@ def literal(value: Any) -> Code:
     if isinstance(value, dict):
         return Mapped(tuple((quoted(str(key)), literal(item)) for key, item in value.items()))
     if isinstance(value, list | tuple):
-        return Items(tuple(literal(item) for item in value), "()" if isinstance(value, tuple) else "[]")
+        return Items(
+            tuple(literal(item) for item in value), "()" if isinstance(value, tuple) else "[]"
+        )
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def quoted(text: str) -> str:
-    """A string literal in double quotes, on one line."""
+    """A string literal on one line, in the quotes that need fewer escapes; double ones on a tie."""
     if text.isprintable():
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f") if _json_safe(text) else repr(text)
+        mark = "'" if text.count('"') > text.count("'") else '"'
+        return mark + text.replace("\\", "\\\\").replace(mark, "\\" + mark) + mark
+    return (
+        json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
+        if _json_safe(text)
+        else repr(text)
+    )
 
 
 def _json_safe(text: str) -> bool:
@@ -106,8 +127,11 @@ def _json_safe(text: str) -> bool:
 def block_text(text: str) -> str:
     """A string literal that shows a text of several lines as it is."""
     lines_ok = all(line.isprintable() and len(line) <= LINE_LENGTH for line in text.split("\n"))
-    if "\n" not in text or not lines_ok or '"""' in text or any(
-        line != line.rstrip() for line in text.split("\n")
+    if (
+        "\n" not in text
+        or not lines_ok
+        or '"""' in text
+        or any(line != line.rstrip() for line in text.split("\n"))
     ):
         return _pieces(text)
     body = text.replace("\\", "\\\\")
@@ -119,7 +143,11 @@ def block_text(text: str) -> str:
 def _pieces(text: str) -> str:
     """A long text as adjacent literals, one a line of the text."""
     parts = [quoted(line) for line in text.splitlines(keepends=True)] or ['""']
-    return parts[0] if len(parts) == 1 else "(\n" + "".join(f"{INDENT}{part}\n" for part in parts) + ")"
+    return (
+        parts[0]
+        if len(parts) == 1
+        else "(\n" + "".join(f"{INDENT}{part}\n" for part in parts) + ")"
+    )
 
 
 def call(function: str, *arguments: Code, **keywords: Code) -> Call:

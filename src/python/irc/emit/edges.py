@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from irc.emit.code import literal, quoted, render
+from irc.diagnostics import Diagnostics
+from irc.emit.code import Code, call, literal, quoted
 from irc.emit.names import Names
 from irc.emit.writer import Writer
 from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression
-from irc.diagnostics import Diagnostics
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField, output_port
 from irc.ir.model import Port
 from irc.passes.analyse import Guards, link_guards, merged_guards
@@ -23,9 +23,7 @@ class EdgeCode:
     transform: Expression | None
 
 
-def check_edges(
-    document: Document, graph: Graph, report: Diagnostics
-) -> dict[int, EdgeCode]:
+def check_edges(document: Document, graph: Graph, report: Diagnostics) -> dict[int, EdgeCode]:
     """Check conditions and transforms of edges; by the edge's index.
 
     Reports:
@@ -94,7 +92,9 @@ class Edges:
         source = link.source
         if isinstance(source, RequestField):
             return source.name in self.graph.flow.context.requires
-        if self.guards.get(source.node, frozenset({"?"})) or self.graph.has_error_route(source.node):
+        if self.guards.get(source.node, frozenset({"?"})) or self.graph.has_error_route(
+            source.node
+        ):
             return False
         port = output_port(self.graph.flow.nodes[source.node], source.port)
         assert port is not None
@@ -109,23 +109,23 @@ class Edges:
             return f"{holder}[{quoted(key)}]"
         return f"{holder}.get({quoted(key)}, {self.uses('ABSENT')})"
 
-    def value(self, link: Link) -> str:
+    def value(self, link: Link) -> Code:
         """What the link delivers, or ABSENT."""
         read = self.read(link)
         if link.index in self.codes or link.cast == "single_row":
-            return f"{self._function(link)}({read}, ctx)"
-        return f"{self.uses(link.cast)}({read})" if link.cast else read
+            return call(self._function(link), read, "ctx")
+        return call(self.uses(link.cast), read) if link.cast else read
 
-    def merged(self, links: list[Link], default: Port | None = None) -> tuple[str, bool]:
+    def merged(self, links: list[Link], default: Port | None = None) -> tuple[Code, bool]:
         """What several links to one target deliver, and whether that is certain."""
         values = [self.value(link) for link in links]
         certain = any(self.is_certain(link) for link in links) or self._is_complete(links)
         if default is not None and default.default is not None and not certain:
-            values.append(render(literal(default.default)))
+            values.append(literal(default.default))
             certain = True
         if len(values) == 1:
             return values[0], certain
-        return f"{self.uses('first_delivered')}({', '.join(values)})", certain
+        return call(self.uses("first_delivered"), *values), certain
 
     def _is_complete(self, links: list[Link]) -> bool:
         """Whether one of the links delivers in every case, though none does always."""
@@ -135,8 +135,10 @@ class Edges:
     def _function(self, link: Link) -> str:
         if link.index not in self.functions:
             source = link.source.name if isinstance(link.source, RequestField) else str(link.source)
-            target = str(link.target) if isinstance(link.target, NodePort) else _output_name(link.target)
-            wanted = f"{source}_to_{target}".replace(".", "_")
+            target = (
+                str(link.target) if isinstance(link.target, NodePort) else _output_name(link.target)
+            )
+            wanted = f"{source}_to_{target}".replace(".", "_").replace("__", "_")
             self.functions[link.index] = self.names.take(wanted, "edge")
         return self.functions[link.index]
 
@@ -157,8 +159,7 @@ class Edges:
         writer.line(f"def {self.functions[link.index]}(value: Any, ctx: Context) -> Any:")
         with writer.indented():
             target = link.target if isinstance(link.target, NodePort) else _output_name(link.target)
-            conditional = " when the condition holds" if code.condition else ""
-            writer.line(f'"""{link.edge.source} to {target}{conditional}."""')
+            writer.line(f'"""From {link.edge.source} to {target}."""')
             if not self.source_is_certain(link):
                 writer.line(f"if value is {self.uses('ABSENT')}:")
                 with writer.indented():

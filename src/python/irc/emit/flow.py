@@ -41,7 +41,9 @@ class FlowEmitter:
         with writer.indented():
             writer.line('"""Run each node as soon as its inputs are there."""')
             if self.plan.beside:
-                writer.line(f"async with {self.uses('irc_runtime.branches', 'Branches')}() as branches:")
+                writer.line(
+                    f"async with {self.uses('irc_runtime.branches', 'Branches')}() as branches:"
+                )
                 with writer.indented():
                     self._write_steps()
             else:
@@ -82,9 +84,7 @@ class FlowEmitter:
 
     def _write_start(self, strand: Strand) -> None:
         """Start a strand beside this one."""
-        needed = any(
-            strand.tail in self._sources(other) for other in [*self.analysis.order, None]
-        )
+        needed = any(strand.tail in self._sources(other) for other in [*self.analysis.order, None])
         target = ""
         if needed:
             self.tasks[strand.tail] = self.names.take(f"{strand.tail}_task", "beside")
@@ -124,7 +124,7 @@ class FlowEmitter:
             locals_ = {}
             for port, value in required.items():
                 locals_[port] = self.names.take(f"{node}_{port}", "input")
-                writer.line(f"{locals_[port]} = {value}")
+                writer.line(f"{locals_[port]} = ", value)
             delivered = self.uses("irc_runtime.delivery", "delivered")
             writer.line("if ", call(delivered, *locals_.values()), ":")
             with writer.indented():
@@ -136,14 +136,14 @@ class FlowEmitter:
         node: str,
         given: dict[str, str] | None = None,
         links_of: Callable[[str], list[Link]] | None = None,
-    ) -> tuple[Code, dict[str, str]]:
+    ) -> tuple[Code, dict[str, Code]]:
         """A node's inputs as a dict, and the required ones that may not be delivered.
 
         Args:
             given: the code of inputs that are at hand.
         """
         items: dict[str, Code] = {}
-        uncertain: dict[str, str] = {}
+        uncertain: dict[str, Code] = {}
         droppable = False
         for port in self.graph.flow.nodes[node].inputs:
             if given is not None and port.name in given:
@@ -176,16 +176,13 @@ class FlowEmitter:
     def _write_output(self) -> None:
         """Return what was delivered to the output."""
         targets = [t for t in self.graph.outputs() if self._alive(self.graph.into(t))]
-        self._return_output(
-            [(target, self._alive(self.graph.into(target))) for target in targets]
-        )
+        self._return_output([(target, self._alive(self.graph.into(target))) for target in targets])
 
     def _return_output(self, targets: list[tuple[Output, list[Link]]]) -> None:
         values = {target.name: self.edges.merged(links) for target, links in targets}
         all_links = [link for _, links in targets for link in links]
         if None in values:
-            value, certain = values[None]
-            code: Code = value
+            code, certain = values[None]
         else:
             certain = any(sure for _, sure in values.values())
             code = mapped((name, value) for name, (value, _) in values.items() if name)
@@ -280,5 +277,3 @@ class FlowEmitter:
             self.writer.line(f"return {variable}[{quoted(ports[0].name)}]")
         else:
             self.writer.line(f"return dict({variable})")
-
-

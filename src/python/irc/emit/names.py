@@ -7,12 +7,33 @@ import keyword
 import re
 
 AGENT_ATTRIBUTES = frozenset(
-    "cache close environment features handle_error http limit load log models name nodes optional"
-    " predict ready request_timeout_s requires run settings source states".split()
+    [
+        "cache",
+        "close",
+        "environment",
+        "features",
+        "handle_error",
+        "http",
+        "limit",
+        "load",
+        "log",
+        "models",
+        "name",
+        "nodes",
+        "optional",
+        "predict",
+        "ready",
+        "request_timeout_s",
+        "requires",
+        "run",
+        "settings",
+        "source",
+        "states",
+    ]
 )
 """What ``irc_runtime.agent.Agent`` and the generated class use themselves."""
 
-LOCALS = frozenset("self request ctx branches error inputs state".split())
+LOCALS = frozenset(["self", "request", "ctx", "branches", "error", "inputs", "state"])
 
 RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | AGENT_ATTRIBUTES | LOCALS
 
@@ -41,11 +62,15 @@ class Names:
         if item not in self._imports:
             module, name, bound = item
             dotted = name is None and "." in module and bound == module.partition(".")[0]
-            root = next((n for (m, x, b), n in self._imports.items() if x is None and b == bound), None)
+            root = next(
+                (n for (m, x, b), n in self._imports.items() if x is None and b == bound), None
+            )
             if dotted and root is not None:
                 self._imports[item] = root
             else:
-                self._imports[item] = self.take(bound if self.is_free(bound) else f"{prefix}_{bound}")
+                self._imports[item] = self.take(
+                    bound if self.is_free(bound) else f"{prefix}_{bound}"
+                )
         return self._imports[item]
 
     def take(self, wanted: str, suffix: str = "node") -> str:

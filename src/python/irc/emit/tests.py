@@ -61,7 +61,9 @@ class _TestEmitter:
         line = self.compiled.document.span(("tests", index)).line
         self._open(case.name, f"{self._file()}:{line}")
         mocks = mapped(
-            (node, self._mocks(given)) for node, given in case.mocks.items() if node in self.compiled.nodes
+            (node, self._mocks(given))
+            for node, given in case.mocks.items()
+            if node in self.compiled.nodes
         )
         run = self.uses("irc_runtime.testing", "run_case")
         self._line("case = ", call(run, self.agent, request=literal(case.request), mocks=mocks))
@@ -81,9 +83,12 @@ class _TestEmitter:
             self._line("assert case.error is not None")
             self._line(f"assert {quoted(expect.error)} in case.error")
         for key, nodes in (("ran", expect.ran), ("skipped", expect.skipped)):
-            known = [node for node in dict.fromkeys(nodes) if node in self.compiled.nodes or key == "ran"]
+            known = [
+                node for node in dict.fromkeys(nodes) if node in self.compiled.nodes or key == "ran"
+            ]
             if known:
-                self._line(f"assert case.{key} >= {{{', '.join(quoted(node) for node in known)}}}")
+                names = Items(tuple(quoted(node) for node in known), "{}")
+                self._line(f"assert case.{key} >= ", names)
 
     def _mocks(self, given: Mock | list[Mock]) -> Code:
         if isinstance(given, list):
@@ -135,14 +140,22 @@ class _TestEmitter:
         """What is left when the last attempt failed: a fallback, the error port, or the error."""
         self._line(f"assert node.attempts == {attempts}")
         fallback = node.prompt.fallback if node.prompt is not None else None
-        on = [] if fallback is None else [fallback.on] if isinstance(fallback.on, str) else fallback.on
+        on = (
+            []
+            if fallback is None
+            else [fallback.on]
+            if isinstance(fallback.on, str)
+            else fallback.on
+        )
         if fallback is not None and kind in on:
             if fallback.model is None:
                 self._line("assert node.error is None")
                 self._line("assert node.outputs")
             return
         if node.error is not None and self.compiled.graph.has_error_route(name):
-            self._line(f"assert node.outputs[{quoted(node.error.name)}]", after=f'["type"] == "{kind}"')
+            self._line(
+                f"assert node.outputs[{quoted(node.error.name)}]", after=f'["type"] == "{kind}"'
+            )
         else:
             self._line("assert node.error is not None")
             self._line(f'assert node.error.kind == "{kind}"')

@@ -24,15 +24,13 @@ class PlacedCode:
     """Code ready to be written.
 
     Attributes:
-        text: the lines, as many as in the flow; those of hoisted imports are gone from the ends
-            and blank inside.
-        first_line: the flow's line of the first one.
+        lines: the lines, each with the flow's line that it is; None for blank lines put between
+            definitions. Those of hoisted imports are gone.
         imports: imports to stand at the top of the module.
         typed: whether every function in it is annotated in full.
     """
 
-    text: str
-    first_line: int
+    lines: list[tuple[str, int | None]]
     imports: list[Import] = field(default_factory=list)
     typed: bool = True
 
@@ -61,33 +59,69 @@ def place_code(code: UserCode, function: str, names: Names, prefix: str) -> Plac
     renamed = {"transform": function}
     for name in sorted(_bound(tree.body) - {"transform"}):
         renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
-    placed = []
-    for module, name, bound in imports:
-        renamed[bound] = names.take_import((module, name, bound), prefix)
-        placed.append((module, name, renamed[bound]))
+    placed: list[Import] = []
+    for item in imports:
+        renamed[item[2]] = names.take_import(item, prefix)
+        placed.append((item[0], item[1], renamed[item[2]]))
     edits = _renames(tree, {old: new for old, new in renamed.items() if old != new}, code.text)
     typed = True
-    for item in ast.walk(tree):
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
-            if item in tree.body and item.name == "transform":
-                edits += _annotations(item, code.text)
-                if code.is_async and isinstance(item, ast.FunctionDef):
-                    edits.append(_Edit(item.lineno, item.col_offset, item.col_offset, "async "))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node in tree.body and node.name == "transform":
+                edits += _annotations(node, code.text)
+                if code.is_async and isinstance(node, ast.FunctionDef):
+                    edits.append(_Edit(node.lineno, node.col_offset, node.col_offset, "async "))
             else:
-                typed = typed and _is_typed(item)
+                typed = typed and _is_typed(node)
     lines = [line.encode() for line in code.text.split("\n")]
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.column] + edit.text.encode() + line[edit.end_column :]
+    return PlacedCode(_spaced(tree, lines, removed, code.first_line), placed, typed)
+
+
+def _spaced(
+    tree: ast.Module, lines: list[bytes], removed: set[int], first_line: int
+) -> list[tuple[str, int | None]]:
+    """The lines that stay, with two blank ones around top-level definitions."""
     in_strings = _in_strings(tree)
-    kept = [
-        b"" if number in removed else line.rstrip() if number not in in_strings else line
-        for number, line in enumerate(lines, start=1)
-    ]
-    first = next((i for i, line in enumerate(kept) if line), 0)
-    last = next((i for i in range(len(kept) - 1, -1, -1) if kept[i]), -1)
-    text = "\n".join(line.decode() for line in kept[first : last + 1])
-    return PlacedCode(text, code.first_line + first, placed, typed)
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    starts = {
+        min([item.lineno, *(d.lineno for d in item.decorator_list)])
+        for item in tree.body
+        if isinstance(item, definitions)
+    }
+    comments = {
+        number for number, line in enumerate(lines, start=1) if line.startswith(b"#")
+    } - in_strings
+    starts = {_with_comments(start, comments) for start in starts}
+    after = {
+        (item.end_lineno or item.lineno) + 1 for item in tree.body if isinstance(item, definitions)
+    }
+    spaced: list[tuple[str, int | None]] = []
+    pending = False
+    for number, line in enumerate(lines, start=1):
+        if number in removed:
+            continue
+        text = (line if number in in_strings else line.rstrip()).decode()
+        pending = pending or number in after
+        if text and (number in starts or pending) and spaced:
+            while spaced and not spaced[-1][0]:
+                spaced.pop()
+            spaced += [("", None), ("", None)]
+        pending = pending and not text
+        if text or spaced:
+            spaced.append((text, first_line + number - 1))
+    while spaced and not spaced[-1][0]:
+        spaced.pop()
+    return spaced
+
+
+def _with_comments(start: int, comments: set[int]) -> int:
+    """The first of the comment lines that stand right above a definition."""
+    while start - 1 in comments:
+        start -= 1
+    return start
 
 
 def _in_strings(tree: ast.Module) -> set[int]:
@@ -135,7 +169,9 @@ def _bound(body: list[ast.stmt]) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
             continue
-        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        if isinstance(
+            node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        ):
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             found.add(node.id)
@@ -182,7 +218,7 @@ class _Renamer(ast.NodeVisitor):
         }
         self._inside(_parameters(node.args) | (_bound(node.body) - declared), node.body)
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
+    visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         for item in _outside(node.args):
@@ -204,7 +240,9 @@ class _Renamer(ast.NodeVisitor):
             else:
                 self._inside(bound, [statement])
 
-    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
         bound = {
             item.id
             for generator in node.generators
@@ -220,7 +258,9 @@ class _Renamer(ast.NodeVisitor):
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
-    def _inside(self, bound: set[str], nodes: list[ast.stmt] | list[ast.expr] | list[ast.AST]) -> None:
+    def _inside(
+        self, bound: set[str], nodes: list[ast.stmt] | list[ast.expr] | list[ast.AST]
+    ) -> None:
         self.local.append(bound)
         for item in nodes:
             self.visit(item)

@@ -55,12 +55,12 @@ class Writer:
         for _ in range(count):
             self.lines.append("")
 
-    def raw(self, text: str, node: str, first_line: int) -> None:
-        """Write lines as they are, each with its own origin."""
-        for offset, line in enumerate(text.split("\n")):
-            self.lines.append(line)
-            if line.strip():
-                self.origins[len(self.lines)] = Origin(node, first_line + offset)
+    def raw(self, lines: list[tuple[str, int | None]], node: str) -> None:
+        """Write lines as they are, each with the flow's line that it is."""
+        for text, line in lines:
+            self.lines.append(text)
+            if text and line is not None:
+                self.origins[len(self.lines)] = Origin(node, line)
 
     def _write(self, text: str) -> None:
         first, *rest = text.split("\n")

@@ -61,7 +61,9 @@ class Graph:
 
     def into_node(self, node: str) -> list[Link]:
         return [
-            link for port in self.flow.nodes[node].inputs for link in self.into(NodePort(node, port.name))
+            link
+            for port in self.flow.nodes[node].inputs
+            for link in self.into(NodePort(node, port.name))
         ]
 
     def outputs(self) -> list[Output]:

@@ -53,14 +53,14 @@ def _key(lowering: Lowering, key: str | dict[str, Any]) -> Code:
     return mapped({column: lowering.value(key, path)})
 
 
-
-
 def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
     """``read_features`` to a read of the feature store."""
     assert isinstance(arguments, ReadFeatures)
     if (arguments.feature_view is None) == (arguments.feature_group is None):
         lowering.report.error(
-            "E205", lowering.document.span(lowering.at), "give 'feature_view' or 'feature_group', one of them"
+            "E205",
+            lowering.document.span(lowering.at),
+            "give 'feature_view' or 'feature_group', one of them",
         )
         return None
     ports = lowering.node.outputs

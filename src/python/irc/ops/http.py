@@ -20,8 +20,8 @@ RESPONSE_PORTS = ("status", "headers", "body")
 
 class HttpRequest(Shape):
     url: StrictStr
-    headers: dict[str, Any] = {}
-    query: dict[str, Any] = {}
+    headers: dict[str, Any] | None = None
+    query: dict[str, Any] | None = None
     body: Any = None
     timeout_ms: PositiveInt | None = None
 
@@ -41,7 +41,7 @@ def lower_http(method: str, lowering: Lowering, arguments: Shape) -> Body | None
     keywords: dict[str, Code] = {}
     for key in ("headers", "query", "body"):
         value = getattr(arguments, key)
-        if value not in ({}, None):
+        if value is not None:
             keywords[key] = lowering.value(value, (*lowering.at, key))
     if arguments.timeout_ms is not None:
         keywords["timeout_s"] = repr(arguments.timeout_ms / 1000)

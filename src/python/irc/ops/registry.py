@@ -59,5 +59,11 @@ def operation_of(node: Node) -> OperationType | None:
     if transform is None or transform.mode != "declarative":
         return None
     spec = transform.spec
-    name = spec.get("op") if isinstance(spec, dict) else spec.op if isinstance(spec, Operation) else None
+    name = (
+        spec.get("op")
+        if isinstance(spec, dict)
+        else spec.op
+        if isinstance(spec, Operation)
+        else None
+    )
     return operations().get(name) if isinstance(name, str) else None

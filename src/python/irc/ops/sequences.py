@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import StrictStr
 
-from irc.emit.code import Code, quoted, render
+from irc.emit.code import Code, Comprehension, quoted, render
 from irc.expressions import Expression
 from irc.ir.lowered import Body
 from irc.ir.model import Shape
@@ -57,11 +57,8 @@ def lower_filter(lowering: Lowering, arguments: Shape) -> Body | None:
         return None
     port, array, expression = parts
     body = Body()
-    body.add("kept = [")
-    body.add("item", depth=1)
-    body.add(_loop(array, expression), depth=1)
-    body.add(f"if {expression.text}", depth=1)
-    body.add("]")
+    clauses = (_loop(array, expression), f"if {expression.text}")
+    body.add("kept = ", Comprehension("item", clauses))
     body.add(f"return {{{quoted(port)}: kept}}")
     return body
 
@@ -73,10 +70,7 @@ def lower_map(lowering: Lowering, arguments: Shape) -> Body | None:
         return None
     port, array, expression = parts
     body = Body()
-    body.add("mapped = [")
-    body.add("", expression.code, depth=1)
-    body.add(_loop(array, expression), depth=1)
-    body.add("]")
+    body.add("mapped = ", Comprehension(expression.code, (_loop(array, expression),)))
     body.add(f"return {{{quoted(port)}: mapped}}")
     return body
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import graphlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from irc.diagnostics import Diagnostics, Span
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField
 from irc.ops.registry import operation_of
 from irc.source import Document
+
+if TYPE_CHECKING:
+    import networkx
 
 Guards = frozenset[str]
 """Conditions that must all hold for a delivery: an edge's condition, a node's success or failure."""
@@ -84,7 +88,7 @@ def _order(document: Document, graph: Graph, report: Diagnostics) -> list[str] |
 def _report_cycles(document: Document, graph: Graph, report: Diagnostics) -> None:
     import networkx  # half of the compiler's start; only needed here
 
-    digraph = networkx.DiGraph()
+    digraph: networkx.DiGraph[str] = networkx.DiGraph()
     for link in graph.links:
         if isinstance(link.source, NodePort) and isinstance(link.target, NodePort):
             digraph.add_edge(link.source.node, link.target.node)
@@ -103,7 +107,7 @@ def _report_cycles(document: Document, graph: Graph, report: Diagnostics) -> Non
         )  # fmt: skip
 
 
-def _through(digraph, first: str) -> list[str]:  # type: ignore[no-untyped-def]  # networkx graph
+def _through(digraph: networkx.Graph[str], first: str) -> list[str]:
     """A shortest cycle through a node of a strongly connected component."""
     import networkx
 
@@ -117,7 +121,8 @@ def _through(digraph, first: str) -> list[str]:  # type: ignore[no-untyped-def] 
 def _edge_span(document: Document, graph: Graph, source: str, target: str) -> Span:
     for link in graph.links:
         if isinstance(link.source, NodePort) and isinstance(link.target, NodePort):
-            if (link.source.node, link.target.node) == (source, target):
+            ends = link.source.node, link.target.node
+            if ends == (source, target):
                 return document.span(("edges", link.index, "from"))
     raise AssertionError((source, target))
 
@@ -202,15 +207,15 @@ def _starved(graph: Graph, name: str, without: set[str]) -> bool:
     """Whether a node lacks a required input when some nodes do not run."""
     for port in graph.flow.nodes[name].inputs:
         links = graph.into(NodePort(name, port.name))
-        alive = [x for x in links if not (isinstance(x.source, NodePort) and x.source.node in without)]
+        alive = [
+            x for x in links if not (isinstance(x.source, NodePort) and x.source.node in without)
+        ]
         if links and not alive and not port.optional:
             return True
     return False
 
 
-def _handler(
-    document: Document, graph: Graph, order: list[str], report: Diagnostics
-) -> list[str]:
+def _handler(document: Document, graph: Graph, order: list[str], report: Diagnostics) -> list[str]:
     """The nodes that run after a failure: the handler and what it leads to."""
     first = graph.flow.on_error
     if first is None:
@@ -224,7 +229,10 @@ def _handler(
     route = [name for name in order if name in after]
     reached: set[str] = set()
     for name in route:
-        if all(_available(graph, name, port.name, first, reached) for port in graph.flow.nodes[name].inputs):
+        if all(
+            _available(graph, name, port.name, first, reached)
+            for port in graph.flow.nodes[name].inputs
+        ):
             reached.add(name)
     if first not in reached:
         report.error(
@@ -234,7 +242,9 @@ def _handler(
             hint="it may read the error (an input named 'error', or its only input) and '_input'",
         )  # fmt: skip
     elif graph.successors(first) and not any(
-        isinstance(link.target, Output) and isinstance(link.source, NodePort) and link.source.node in reached
+        isinstance(link.target, Output)
+        and isinstance(link.source, NodePort)
+        and link.source.node in reached
         for link in graph.links
     ):  # a handler that leads nowhere gives the response itself
         report.error(
@@ -287,7 +297,9 @@ def _guards(graph: Graph, order: list[str]) -> dict[str, Guards]:
         for port in graph.flow.nodes[name].inputs:
             links = graph.into(NodePort(name, port.name))
             if links and not port.optional and port.default is None:
-                own |= merged_guards(port.name, [link_guards(graph, link, guards) for link in links])
+                own |= merged_guards(
+                    port.name, [link_guards(graph, link, guards) for link in links]
+                )
         guards[name] = frozenset(own)
     return guards
 
@@ -298,7 +310,9 @@ def merged_guards(target: str, alternatives: list[Guards]) -> Guards:
     rest = [guards - common for guards in alternatives]
     if any(not guards for guards in rest):
         return common
-    failed = {guard.removesuffix(" failed") for guards in rest if len(guards) == 1 for guard in guards}
+    failed = {
+        guard.removesuffix(" failed") for guards in rest if len(guards) == 1 for guard in guards
+    }
     if any(frozenset({f"{node} succeeded"}) in rest for node in failed):
         return common  # a node's value, or what its error route makes
     return common | {f"one branch to {target}"}
@@ -335,7 +349,10 @@ def _output_name(target: Output) -> str:
 def _warn_unused(document: Document, graph: Graph, live: set[str], report: Diagnostics) -> None:
     handler_route = set(graph.flow.nodes) if graph.flow.on_error else set()
     tools = {
-        tool.maps_to for node in graph.flow.nodes.values() if node.prompt for tool in node.prompt.tools
+        tool.maps_to
+        for node in graph.flow.nodes.values()
+        if node.prompt
+        for tool in node.prompt.tools
     }
     for name in graph.flow.nodes:
         if name in live or name in tools or name in handler_route and _after_handler(graph, name):

@@ -119,7 +119,9 @@ def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
         return None
     if isinstance(found, ast.FunctionDef) and _awaits(found):
         lowering.report.error(
-            "E407", place(found.lineno, found.col_offset), "'transform' awaits and must be 'async def'"
+            "E407",
+            place(found.lineno, found.col_offset),
+            "'transform' awaits and must be 'async def'",
         )
         return None
     return UserCode(
@@ -161,7 +163,9 @@ def _parse(lowering: Lowering, text: str, place) -> ast.Module | None:  # type: 
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         lowering.report.error("E406", place(line, column), f"not valid Python: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
-        lowering.report.error("E406", place(1, 0), f"not valid Python: {error or 'too deeply nested'}")
+        lowering.report.error(
+            "E406", place(1, 0), f"not valid Python: {error or 'too deeply nested'}"
+        )
     return None
 
 

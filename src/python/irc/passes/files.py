@@ -38,7 +38,10 @@ class Files:
         span = self.document.span(path)
         if relative.startswith("/") or name.startswith("../"):
             self.report.error(
-                "E313", span, f"'{relative}' is outside the repository", hint="paths are relative to the flow"
+                "E313",
+                span,
+                f"'{relative}' is outside the repository",
+                hint="paths are relative to the flow",
             )
             return None
         if name not in self.loaded:

@@ -12,7 +12,12 @@ from typing import Any
 
 from irc.diagnostics import Diagnostics, did_you_mean
 from irc.emit.code import Code, Items, call, literal, mapped, quoted
-from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression, context_read
+from irc.expressions import (
+    BUILT_IN_FIELDS,
+    Expression,
+    compile_expression,
+    context_read,
+)
 from irc.ir.graph import Graph
 from irc.ir.lowered import LoweredNode
 from irc.ir.model import Node, Operation, Port
@@ -104,7 +109,9 @@ class Lowering:
     def _formatted(self, reference: Reference, path: Path) -> str:
         code = self.reference(reference, path).replace('"', "'")
         port = next((item for item in self.node.inputs if item.name == reference.root), None)
-        if reference.root == "env" or (port and not reference.path and port.type in {"string", "document"}):
+        if reference.root == "env" or (
+            port and not reference.path and port.type in {"string", "document"}
+        ):
             return code
         return f"{self.uses('irc_runtime.delivery', 'to_string')}({code})"
 
@@ -145,7 +152,8 @@ class Lowering:
             )  # fmt: skip
         self.result.context_fields.add(first)
         steps = "".join(
-            f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]" for step in reference.path[1:]
+            f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]"
+            for step in reference.path[1:]
         )
         return context_read(first) + steps
 

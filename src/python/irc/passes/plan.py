@@ -63,10 +63,10 @@ def plan(graph: Graph, analysis: Analysis) -> Plan:
         started[strand.tail] = at
         starts.setdefault(at, []).append(strand)
     steps: list[str | Strand] = [*starts.get(-1, [])]
-    for node in place:
+    for node, at in place.items():
         if node != END:
             steps.append(node)
-            steps.extend(starts.get(place[node], []))
+            steps.extend(starts.get(at, []))
     beside = {strand.tail: strand for group in starts.values() for strand in group}
     return Plan(tuple(steps), beside)
 

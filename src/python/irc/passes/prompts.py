@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SUPPORTED_PROVIDERS = ("openai",)
 
-_ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701  (prompts are not HTML)
+_ENVIRONMENT = jinja2.Environment(autoescape=False)
 
 SpanOfLine = Callable[[int, str], Span]
 """From a line of a text (and a word on it) to the place in a file."""
@@ -79,7 +79,9 @@ def lower_prompt(lowering: Lowering) -> None:
         _fallback(lowering, prompt, path, (template, system, schema), answer)
 
 
-def _ask(lowering: Lowering, body: Body, constant: str, inputs: str, answer: list[str] | str) -> None:
+def _ask(
+    lowering: Lowering, body: Body, constant: str, inputs: str, answer: list[str] | str
+) -> None:
     """Ask the model and return its answer by port."""
     models = lowering.needs("models")
     arguments: list[Code] = [constant, inputs, "ctx"]
@@ -104,7 +106,9 @@ def _refuse_unsupported(lowering: Lowering, prompt: Prompt, path: Path) -> None:
                 hint="use 'openai', with 'endpoint' for any server that speaks its protocol",
             )  # fmt: skip
     if prompt.tools:
-        lowering.report.error("E501", lowering.document.key_span((*path, "tools")), "tools of a prompt")
+        lowering.report.error(
+            "E501", lowering.document.key_span((*path, "tools")), "tools of a prompt"
+        )
     if prompt.stream:
         lowering.report.error("E501", lowering.document.key_span((*path, "stream")), "streaming")
 
@@ -269,7 +273,9 @@ def _fallback(
     place = (*path, "fallback")
     if fallback.model is None and fallback.static_response is None:
         lowering.report.error(
-            "E202", lowering.document.key_span(place), "a fallback needs a 'model' or a 'static_response'"
+            "E202",
+            lowering.document.key_span(place),
+            "a fallback needs a 'model' or a 'static_response'",
         )
         return
     body = Body()
@@ -296,9 +302,7 @@ def _fallback(
     lowering.result.fallback = body
 
 
-def _static(
-    lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | str
-) -> Code | None:
+def _static(lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | str) -> Code | None:
     """The static response by port, parsed and checked at compile time."""
     assert prompt.fallback is not None
     value = prompt.fallback.static_response
@@ -308,7 +312,9 @@ def _static(
                 value = json.loads(value)
             except ValueError as error:
                 lowering.report.error(
-                    "E203", lowering.document.span(path), f"the static response is not JSON: {error}"
+                    "E203",
+                    lowering.document.span(path),
+                    f"the static response is not JSON: {error}",
                 )
                 return None
         problem = _mismatch(prompt.output_schema, value)

@@ -6,15 +6,21 @@ import re
 from collections.abc import Callable, Iterable
 
 from irc.diagnostics import Diagnostics, did_you_mean
-from irc.ir.graph import Graph, Link, NodePort, Output, RequestField, input_port, output_port
+from irc.ir.graph import (
+    Graph,
+    Link,
+    NodePort,
+    Output,
+    RequestField,
+    input_port,
+    output_port,
+)
 from irc.ir.model import Flow, Node, Port
 from irc.source import Document, Path
 
 NODE_ID = re.compile(r"[a-z][a-z0-9_]*\Z")
 PORT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 FLOW_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]*\Z")
-
-
 
 
 def resolve(document: Document, flow: Flow, report: Diagnostics) -> Graph | None:
@@ -94,7 +100,9 @@ class _Resolver:
         for name, path in places:
             if not pattern.match(name):
                 self.report.error(
-                    "E303", self.document.span(path), f"the {what} '{name}' must match {pattern.pattern[:-2]}"
+                    "E303",
+                    self.document.span(path),
+                    f"the {what} '{name}' must match {pattern.pattern[:-2]}",
                 )
             if name in first:
                 self.report.error(
@@ -166,7 +174,10 @@ class _Resolver:
                 hint=did_you_mean(name, [*self.flow.nodes, "_input", "_output"]),
             )  # fmt: skip
             return None
-        declared = (self.document.key_span(("nodes", name)), f"'{name}' {has} " + _list(known(node)))
+        declared = (
+            self.document.key_span(("nodes", name)),
+            f"'{name}' {has} " + _list(known(node)),
+        )
         if port is None:
             candidates = default(node)
             if len(candidates) != 1:

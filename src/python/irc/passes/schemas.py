@@ -22,7 +22,9 @@ def check_schema(document: Document, schema: Any, path: Path, report: Diagnostic
         (Draft7Validator if draft7 else Draft202012Validator).check_schema(schema)
     except SchemaError as error:
         place = (*path, *(key for key in error.absolute_path))
-        report.error("E206", document.span(place), f"not a JSON Schema: {_first_line(error.message)}")
+        report.error(
+            "E206", document.span(place), f"not a JSON Schema: {_first_line(error.message)}"
+        )
         return False
     return _check_references(document, schema, path, report)
 

@@ -27,7 +27,10 @@ def shape(document: Document, report: Diagnostics) -> Flow | None:
     version = data.get("version")
     if isinstance(version, float) and version == 1.0:
         report.warning(
-            "W201", document.span(("version",)), "the version is a number", hint='write "1.0" in quotes'
+            "W201",
+            document.span(("version",)),
+            "the version is a number",
+            hint='write "1.0" in quotes',
         )
         data = {**data, "version": "1.0"}
     if isinstance(data.get("nodes"), dict):
@@ -40,7 +43,12 @@ S = TypeVar("S", bound=Shape)
 
 
 def validate(
-    document: Document, model: type[S], data: Any, at: Path, report: Diagnostics, code: str | None = None
+    document: Document,
+    model: type[S],
+    data: Any,
+    at: Path,
+    report: Diagnostics,
+    code: str | None = None,
 ) -> S | None:
     """Check one value of a document against a shape.
 
@@ -81,13 +89,17 @@ def _report(
         elif kind == "missing":
             where = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
             report.error(
-                code or "E202", document.key_span(path[:-1]), f"the key '{path[-1]}' is missing{where}"
+                code or "E202",
+                document.key_span(path[:-1]),
+                f"the key '{path[-1]}' is missing{where}",
             )
         else:
             expected = error["msg"].removeprefix("Input should be ")
             found = _describe(error["input"])
             report.error(
-                code or "E203", document.span(path), f"'{_dotted(path)}' should be {expected}, not {found}"
+                code or "E203",
+                document.span(path),
+                f"'{_dotted(path)}' should be {expected}, not {found}",
             )
 
 
@@ -106,9 +118,14 @@ def _path(data: Any, error: ErrorDetails) -> Path:
     location = error["loc"]
     for index, key in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(data, dict) and isinstance(key, str) and key in data:
-            data = data[key]
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+        if (
+            isinstance(data, dict)
+            and isinstance(key, str)
+            and key in data
+            or isinstance(data, list)
+            and isinstance(key, int)
+            and key < len(data)
+        ):
             data = data[key]
         elif not (last and error["type"] == "missing"):
             continue

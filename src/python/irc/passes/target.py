@@ -41,14 +41,16 @@ def check_target(document: Document, graph: Graph, report: Diagnostics) -> None:
         for name in getattr(kserve, key):
             if not _ENVIRONMENT_NAME.match(name):
                 report.error(
-                    "E203", document.key_span((*at, key, name)), f"'{name}' is no environment variable"
+                    "E203",
+                    document.key_span((*at, key, name)),
+                    f"'{name}' is no environment variable",
                 )
-    if kserve.min_replicas is not None and kserve.max_replicas is not None:
-        if kserve.min_replicas > kserve.max_replicas:
-            report.error(
-                "E203", document.span((*at, "min_replicas")),
-                f"min_replicas {kserve.min_replicas} is above max_replicas {kserve.max_replicas}",
-            )  # fmt: skip
+    least, most = kserve.min_replicas, kserve.max_replicas
+    if least is not None and most is not None and least > most:
+        report.error(
+            "E203", document.span((*at, "min_replicas")),
+            f"min_replicas {least} is above max_replicas {most}",
+        )  # fmt: skip
 
 
 def _check_state(document: Document, graph: Graph, name: str, report: Diagnostics) -> None:
@@ -67,12 +69,19 @@ def _check_state(document: Document, graph: Graph, name: str, report: Diagnostic
     path: Path = (*at, "key")
     span = document.span(path)
     try:
-        fields = [part[1] for part in string.Formatter().parse(state.key or name) if part[1] is not None]
+        fields = [
+            part[1] for part in string.Formatter().parse(state.key or name) if part[1] is not None
+        ]
     except ValueError as error:
         report.error("E308", span, f"the state key cannot be read: {error}")
         return
     for field in fields:
-        known = {"session_id", "user_id", *(f"context.{f}" for f in (*declared, *BUILT_IN_FIELDS)), *inputs}
+        known = {
+            "session_id",
+            "user_id",
+            *(f"context.{f}" for f in (*declared, *BUILT_IN_FIELDS)),
+            *inputs,
+        }
         if field not in known:
             report.error(
                 "E308", span, f"the state key reads '{field}', which is neither an input nor of the context",
