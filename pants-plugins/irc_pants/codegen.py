@@ -1,0 +1,84 @@
+"""Generated agents as Python sources, so that the Python backend works on them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import DefaultDict
+
+from pants.backend.python.dependency_inference.module_mapper import (
+    FirstPartyPythonMappingImpl,
+    FirstPartyPythonMappingImplMarker,
+    ModuleProvider,
+    ModuleProviderType,
+    ResolveName,
+)
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PythonResolveField, PythonSourceField
+from pants.core.util_rules.stripped_source_files import StrippedFileName, StrippedFileNameRequest
+from pants.engine.fs import AddPrefix, Digest, DigestSubset, PathGlobs, Snapshot
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import AllTargets, GeneratedSources, GenerateSourcesRequest, Targets
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from irc_pants.naming import agent_path, module_name
+from irc_pants.target_types import AgentFlowSourceField
+from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
+
+
+class AllAgentFlowTargets(Targets):
+    """Every `agent_flow` of the repository."""
+
+
+class GeneratePythonFromFlowRequest(GenerateSourcesRequest):
+    input = AgentFlowSourceField
+    output = PythonSourceField
+
+
+class AgentFlowMappingMarker(FirstPartyPythonMappingImplMarker):
+    pass
+
+
+@rule(desc="Find all agent flows in project", level=LogLevel.DEBUG)
+def find_all_agent_flows(targets: AllTargets) -> AllAgentFlowTargets:
+    return AllAgentFlowTargets(tgt for tgt in targets if tgt.has_field(AgentFlowSourceField))
+
+
+@rule(desc="Generate Python from agent flows", level=LogLevel.DEBUG)
+async def generate_python_from_flow(request: GeneratePythonFromFlowRequest) -> GeneratedSources:
+    compiled = await Get(
+        CompiledFlow, CompileFlowRequest(request.protocol_target[AgentFlowSourceField])
+    )
+    agent = await Get(Digest, DigestSubset(compiled.digest, PathGlobs([compiled.agent])))
+    if compiled.source_root != ".":
+        agent = await Get(Digest, AddPrefix(agent, compiled.source_root))
+    return GeneratedSources(await Get(Snapshot, Digest, agent))
+
+
+@rule(desc="Creating map of agent flows to generated Python modules", level=LogLevel.DEBUG)
+async def map_flows_to_python_modules(
+    _: AgentFlowMappingMarker, flows: AllAgentFlowTargets, python_setup: PythonSetup
+) -> FirstPartyPythonMappingImpl:
+    agents = await MultiGet(
+        Get(
+            StrippedFileName,
+            StrippedFileNameRequest(agent_path(flow[AgentFlowSourceField].file_path)),
+        )
+        for flow in flows
+    )
+    modules: DefaultDict[ResolveName, DefaultDict[str, list[ModuleProvider]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for flow, agent in zip(flows, agents):
+        resolve = flow[PythonResolveField].normalized_value(python_setup)
+        provider = ModuleProvider(flow.address, ModuleProviderType.IMPL)
+        modules[resolve][module_name(agent.value)].append(provider)
+    return FirstPartyPythonMappingImpl.create(modules)
+
+
+def rules():
+    return (
+        *collect_rules(),
+        UnionRule(GenerateSourcesRequest, GeneratePythonFromFlowRequest),
+        UnionRule(FirstPartyPythonMappingImplMarker, AgentFlowMappingMarker),
+    )

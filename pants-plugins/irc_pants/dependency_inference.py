@@ -1,0 +1,148 @@
+"""The dependencies of an `agent_flow`: what its agent will import, and the files it is made of."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import logging
+from dataclasses import dataclass
+
+from pants.backend.python.dependency_inference.parse_python_dependencies import (
+    ParsedPythonAssetPaths,
+    ParsedPythonDependencies,
+    ParsedPythonImportInfo,
+    ParsedPythonImports,
+)
+from pants.backend.python.dependency_inference.rules import (
+    ImportOwnerStatus,
+    ResolvedParsedPythonDependencies,
+    ResolvedParsedPythonDependenciesRequest,
+)
+from pants.backend.python.dependency_inference.subsystem import (
+    PythonInferSubsystem,
+    UnownedDependencyUsage,
+)
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PythonResolveField
+from pants.core.util_rules.stripped_source_files import StrippedFileName, StrippedFileNameRequest
+from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.internals.graph import Owners, OwnersRequest
+from pants.engine.internals.native_dep_inference import NativeParsedPythonDependencies
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import FieldSet, InferDependenciesRequest, InferredDependencies
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+from pants.util.strutil import bullet_list, softwrap
+
+from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
+from irc_pants.naming import module_name
+from irc_pants.target_types import AgentFlowDependenciesField, AgentFlowSourceField
+
+logger = logging.getLogger(__name__)
+
+
+class UnownedFlowImportError(Exception):
+    """A flow needs a module that no target provides."""
+
+
+@dataclass(frozen=True)
+class AgentFlowInferenceFieldSet(FieldSet):
+    required_fields = (AgentFlowSourceField, AgentFlowDependenciesField, PythonResolveField)
+
+    source: AgentFlowSourceField
+    dependencies: AgentFlowDependenciesField
+    resolve: PythonResolveField
+
+
+class InferAgentFlowDependencies(InferDependenciesRequest):
+    infer_from = AgentFlowInferenceFieldSet
+
+
+@rule(desc="Infer the dependencies of agent flows", level=LogLevel.DEBUG)
+async def infer_agent_flow_dependencies(
+    request: InferAgentFlowDependencies,
+    python_infer: PythonInferSubsystem,
+    python_setup: PythonSetup,
+) -> InferredDependencies:
+    field_set = request.field_set
+    references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
+    imports = await Get(ParsedPythonImports, FlowReferences, references)
+    resolve = field_set.resolve.normalized_value(python_setup)
+    resolved, file_owners = await MultiGet(
+        Get(
+            ResolvedParsedPythonDependencies,
+            # It asks nothing of the field set but its address, source and dependencies.
+            ResolvedParsedPythonDependenciesRequest(
+                field_set, ParsedPythonDependencies(imports, ParsedPythonAssetPaths()), resolve
+            ),
+        ),
+        Get(Owners, OwnersRequest(tuple(glob.escape(file) for file in references.files))),
+    )
+    unowned = sorted(
+        module
+        for module, result in resolved.resolve_results.items()
+        if result.status is ImportOwnerStatus.unowned
+    )
+    if unowned:
+        _report_unowned(unowned, field_set, resolve, python_infer.unowned_dependency_behavior)
+    imported = itertools.chain.from_iterable(
+        result.address for result in resolved.resolve_results.values()
+    )
+    return InferredDependencies(sorted({*imported, *file_owners} - {field_set.address}))
+
+
+@rule(level=LogLevel.DEBUG)
+async def find_imports(references: FlowReferences) -> ParsedPythonImports:
+    """The modules that the agent of a flow will import."""
+    inline_digests = await MultiGet(
+        Get(Digest, CreateDigest([FileContent("inline.py", code.encode())]))
+        for code in references.inline_code
+    )
+    inline_imports = await MultiGet(
+        Get(NativeParsedPythonDependencies, Digest, digest) for digest in inline_digests
+    )
+    stripped_files = await MultiGet(
+        Get(StrippedFileName, StrippedFileNameRequest(file)) for file in references.python_files
+    )
+    certain = (
+        *references.runtime,
+        *references.functions,
+        *(module_name(file.value) for file in stripped_files),
+    )
+    imports = {
+        module: ParsedPythonImportInfo(*info)
+        for parsed in inline_imports
+        for module, info in parsed.imports.items()
+    }
+    imports.update((module, ParsedPythonImportInfo(lineno=0, weak=False)) for module in certain)
+    return ParsedPythonImports(sorted(imports.items()))
+
+
+def _report_unowned(
+    modules: list[str],
+    field_set: AgentFlowInferenceFieldSet,
+    resolve: str,
+    behavior: UnownedDependencyUsage,
+) -> None:
+    message = softwrap(
+        f"""
+        The agent of {field_set.address} will import modules that no target of the resolve
+        `{resolve}` provides:
+
+        {bullet_list(modules)}
+
+        Add a target for each, or its requirement to the resolve. For an import of code in the flow
+        that is not meant to be found, add `# pants: no-infer-dep` to its line.
+        """
+    )
+    if behavior is UnownedDependencyUsage.RaiseError:
+        raise UnownedFlowImportError(message)
+    if behavior is UnownedDependencyUsage.LogWarning:
+        logger.warning(message)
+
+
+def rules():
+    return (
+        *collect_rules(),
+        UnionRule(InferDependenciesRequest, InferAgentFlowDependencies),
+    )

@@ -1,0 +1,140 @@
+"""What a flow refers to, read in the engine: enough to know its inputs and its dependencies.
+
+A flow may be broken in any way. What cannot be read refers to nothing here; the compiler then says
+what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from dataclasses import dataclass
+from typing import Any, Iterator
+
+import yaml
+from pants.engine.fs import Digest, DigestContents
+from pants.engine.rules import Get, collect_rules, rule
+from pants.engine.target import HydratedSources, HydrateSourcesRequest
+from pants.util.logging import LogLevel
+
+from irc_pants.target_types import AgentFlowSourceField
+from irc_pants.yaml_tree import load_yaml
+
+# The modules of irc_runtime that an agent imports: always, and by what its flow uses.
+ALWAYS = ("agent", "branches", "context", "delivery", "node", "serving")
+BY_OPERATION = {"hopsworks": ("features",), "http": ("http",)}
+BY_CODE = ("state",)
+BY_PROMPT = ("models", "prompt")
+BY_SCHEMA = ("schema",)
+BY_STATE = ("state",)
+
+
+@dataclass(frozen=True)
+class FlowReferences:
+    """What a flow refers to; every tuple is sorted.
+
+    Attributes:
+        files: paths from the build root, whether the files exist or not.
+        functions: the modules of functions that nodes name.
+        inline_code: Python texts.
+        runtime: the modules of irc_runtime that the agent imports.
+    """
+
+    files: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    inline_code: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
+
+    @property
+    def python_files(self) -> tuple[str, ...]:
+        """Those of the files that the agent imports."""
+        return tuple(file for file in self.files if file.endswith(".py"))
+
+
+@dataclass(frozen=True)
+class FlowReferencesRequest:
+    source: AgentFlowSourceField
+
+
+@rule(desc="Read what a flow refers to", level=LogLevel.DEBUG)
+async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences:
+    sources = await Get(HydratedSources, HydrateSourcesRequest(request.source))
+    contents = await Get(DigestContents, Digest, sources.snapshot.digest)
+    return find_references(contents[0].path, contents[0].content)
+
+
+def find_references(path: str, content: bytes) -> FlowReferences:
+    """What the flow with this path from the build root, and with this content, refers to."""
+    try:
+        flow = json.loads(content) if path.endswith(".json") else load_yaml(content)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return FlowReferences()
+    files: set[str] = set()
+    functions: set[str] = set()
+    inline_code: set[str] = set()
+    runtime: set[str] = set(ALWAYS)
+    for node in _mapping(_mapping(flow).get("nodes")).values():
+        node = _mapping(node)
+        runtime.update(_runtime(node))
+        transform = _mapping(node.get("transform"))
+        spec = transform.get("spec")
+        if transform.get("mode") == "code" and isinstance(spec, str):
+            inline_code.add(spec)
+        function = _mapping(spec).get("function")
+        if isinstance(function, str) and ":" in function:
+            functions.add(function.partition(":")[0])
+        for text in (spec, *_texts(_mapping(node.get("prompt")))):
+            file = _mapping(text).get("file")
+            if isinstance(file, str):
+                files.update(_beside(path, file))
+    return FlowReferences(
+        tuple(sorted(files)),
+        tuple(sorted(functions)),
+        tuple(sorted(inline_code)),
+        tuple(sorted(f"irc_runtime.{module}" for module in runtime)),
+    )
+
+
+def _runtime(node: dict[str, Any]) -> Iterator[str]:
+    transform = _mapping(node.get("transform"))
+    if transform.get("mode") == "code":
+        yield from BY_CODE
+    operation = _mapping(transform.get("spec")).get("op")
+    if isinstance(operation, str):
+        yield from BY_OPERATION.get(operation.partition(".")[0], ())
+    if "state" in node:
+        yield from BY_STATE
+    if "prompt" in node:
+        yield from BY_PROMPT
+    ports = [*_sequence(node.get("inputs")), *_sequence(node.get("outputs"))]
+    if "output_schema" in _mapping(node.get("prompt")) or any(
+        "schema" in _mapping(port) for port in ports
+    ):
+        yield from BY_SCHEMA
+
+
+def _texts(prompt: dict[str, Any]) -> Iterator[Any]:
+    """What may stand in a file of its own."""
+    yield prompt.get("template")
+    yield prompt.get("system")
+    for tool in _sequence(prompt.get("tools")):
+        yield _mapping(tool).get("description")
+
+
+def _beside(flow: str, relative: str) -> Iterator[str]:
+    """A path relative to a flow, from the build root, unless it leads outside."""
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(flow), relative))
+    if not posixpath.isabs(path) and path.split("/")[0] != "..":
+        yield path
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def rules():
+    return collect_rules()

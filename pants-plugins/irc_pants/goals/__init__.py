@@ -1,0 +1,1 @@
+"""The goals that `agent_flow` targets take part in."""

@@ -1,0 +1,169 @@
+"""`package` of an `agent_flow`: PEX, image, KServe manifest, sources and build context."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PexLayout, PythonResolveField
+from pants.core.goals.package import (
+    BuiltPackage,
+    BuiltPackageArtifact,
+    OutputPathField,
+    PackageFieldSet,
+)
+from pants.engine.fs import (
+    AddPrefix,
+    Digest,
+    DigestContents,
+    DigestSubset,
+    MergeDigests,
+    PathGlobs,
+)
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from irc_pants.naming import summary_path
+from irc_pants.subsystem import Irc
+from irc_pants.target_types import (
+    AgentFlowBaseImageField,
+    AgentFlowImageRepositoryField,
+    AgentFlowLayoutField,
+    AgentFlowSourceField,
+)
+from irc_pants.util_rules.agent_code import (
+    AgentRequirements,
+    AgentRequirementsRequest,
+    AgentSources,
+    AgentSourcesRequest,
+)
+from irc_pants.util_rules.agent_pex import (
+    AGENT_PEX,
+    HASHED,
+    AgentPex,
+    PackedAgentPexRequest,
+    ZipAppAgentPexRequest,
+)
+from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
+from irc_pants.util_rules.image_layers import (
+    BaseImage,
+    RequirementLayers,
+    RequirementLayersRequest,
+)
+from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
+
+
+@dataclass(frozen=True)
+class AgentFlowPackageFieldSet(PackageFieldSet):
+    required_fields = (AgentFlowSourceField,)
+
+    source: AgentFlowSourceField
+    layout: AgentFlowLayoutField
+    base_image: AgentFlowBaseImageField
+    image_repository: AgentFlowImageRepositoryField
+    resolve: PythonResolveField
+    output_path: OutputPathField
+
+
+@dataclass(frozen=True)
+class AgentFilesRequest:
+    """The parts of an agent's package, each made by itself."""
+
+    field_set: AgentFlowPackageFieldSet
+    compiled: CompiledFlow
+    requirements: AgentRequirements
+    sources: AgentSources
+    base: BaseImage
+    layers: RequirementLayers
+
+
+@dataclass(frozen=True)
+class AgentFiles:
+    """All that is this agent's alone: what it shares with others is not copied."""
+
+    digest: Digest
+
+
+@rule(desc="Package an agent flow", level=LogLevel.DEBUG)
+async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackage:
+    compiled, requirements, sources, base = await MultiGet(
+        Get(CompiledFlow, CompileFlowRequest(field_set.source)),
+        Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
+        Get(AgentSources, AgentSourcesRequest(field_set.source)),
+        Get(BaseImage, AgentFlowBaseImageField, field_set.base_image),
+    )
+    layers = await Get(RequirementLayers, RequirementLayersRequest(requirements.pex))
+    files = await Get(
+        AgentFiles,
+        AgentFilesRequest(field_set, compiled, requirements, sources, base, layers),
+    )
+    if field_set.layout.value == PexLayout.ZIPAPP.value:
+        pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
+    else:
+        pex_get = Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))
+    pex, rest, base_blobs, requirement_blobs, summary = await MultiGet(
+        pex_get,
+        Get(Digest, DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}/**"]))),
+        Get(Digest, DigestSubset(base.digest, PathGlobs(["blobs/**"]))),
+        Get(Digest, DigestSubset(layers.digest, PathGlobs(["blobs/**"]))),
+        Get(DigestContents, DigestSubset(files.digest, PathGlobs(["image.json"]))),
+    )
+    shared_blobs = await Get(Digest, MergeDigests((base_blobs, requirement_blobs)))
+    shared_blobs = await Get(Digest, AddPrefix(shared_blobs, "image"))
+    package = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
+    path = field_set.output_path.value_or_default(file_ending=None)
+    digest = await Get(Digest, AddPrefix(package, path))
+    reference = json.loads(summary[0].content)["reference"]
+    return BuiltPackage(
+        digest, (BuiltPackageArtifact(path, extra_log_lines=(f"Image: {reference}",)),)
+    )
+
+
+@rule
+async def write_agent_files(
+    request: AgentFilesRequest, irc: Irc, python_setup: PythonSetup
+) -> AgentFiles:
+    field_set = request.field_set
+    pex = request.requirements.pex
+    lock = python_setup.resolves[field_set.resolve.normalized_value(python_setup)]
+    inputs = await MultiGet(
+        Get(Digest, AddPrefix(request.compiled.digest, "generated")),
+        Get(Digest, AddPrefix(request.sources.digest, "sources")),
+        Get(Digest, DigestSubset(request.base.digest, PathGlobs(["base.json"]))),
+        Get(Digest, DigestSubset(request.layers.digest, PathGlobs(["deps.json"]))),
+        Get(
+            Digest,
+            DigestSubset(pex.digest, PathGlobs(f"{pex.name}/{hashed}" for hashed in HASHED)),
+        ),
+        Get(Digest, PathGlobs([lock])),
+    )
+    input_digest = await Get(Digest, MergeDigests(inputs))
+    repository = irc.image_repository(field_set.image_repository)
+    output = await Get(
+        IrcOutput,
+        IrcProcess(
+            (
+                "package",
+                f"--agent=generated/{summary_path(request.compiled.agent)}",
+                "--generated=generated",
+                "--sources=sources",
+                "--base=base.json",
+                "--deps=deps.json",
+                f"--deps-pex={pex.name}",
+                f"--lock={lock}",
+                *((f"--repository={repository}",) if repository else ()),
+            ),
+            description=f"Package {field_set.address}",
+            input_digest=input_digest,
+        ),
+    )
+    return AgentFiles(output.digest)
+
+
+def rules():
+    return (
+        *collect_rules(),
+        UnionRule(PackageFieldSet, AgentFlowPackageFieldSet),
+    )

@@ -1,0 +1,25 @@
+"""What Pants loads for the backend `irc_pants`."""
+
+from irc_pants import codegen, dependency_inference, flow_references
+from irc_pants.goals import package, test
+from irc_pants.target_types import AgentFlowTarget
+from irc_pants.util_rules import agent_code, agent_pex, compile_flow, image_layers, irc_process
+
+
+def rules():
+    return (
+        *flow_references.rules(),
+        *dependency_inference.rules(),
+        *irc_process.rules(),
+        *compile_flow.rules(),
+        *codegen.rules(),
+        *image_layers.rules(),
+        *agent_code.rules(),
+        *agent_pex.rules(),
+        *package.rules(),
+        *test.rules(),
+    )
+
+
+def target_types():
+    return (AgentFlowTarget,)

@@ -1,0 +1,54 @@
+"""The options of the backend."""
+
+from __future__ import annotations
+
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.engine.rules import collect_rules
+from pants.option.option_types import SkipOption, StrOption
+from pants.option.subsystem import Subsystem
+from pants.util.strutil import help_text
+
+from irc_pants.target_types import AgentFlowImageRepositoryField
+
+
+class Irc(Subsystem):
+    options_scope = "irc"
+    name = "irc"
+    help = "The compiler of agent flows."
+
+    skip = SkipOption("test")
+    install_from_resolve = StrOption(
+        default=None,
+        advanced=True,
+        help=help_text(
+            """
+            The resolve that the compiler's requirements come from.
+
+            The compiler is whatever provides the module `irc` there: code of this repository, or a
+            requirement. If unset, `[python].default_resolve`.
+            """
+        ),
+    )
+    image_repository_prefix = StrOption(
+        default=None,
+        help=help_text(
+            """
+            What stands before the `image_repository` of every `agent_flow`, for example
+            `registry.example.com/agents`.
+            """
+        ),
+    )
+
+    def image_repository(self, field: AgentFlowImageRepositoryField) -> str | None:
+        """The whole name of the repository that a field names, or None."""
+        if field.value is None or self.image_repository_prefix is None:
+            return field.value
+        return f"{self.image_repository_prefix.rstrip('/')}/{field.value}"
+
+    def resolve(self, python_setup: PythonSetup) -> str:
+        """The resolve of the compiler."""
+        return self.install_from_resolve or python_setup.default_resolve
+
+
+def rules():
+    return collect_rules()

@@ -1,0 +1,121 @@
+"""The target `agent_flow`."""
+
+from __future__ import annotations
+
+from pants.backend.python.target_types import (
+    InterpreterConstraintsField,
+    PexLayout,
+    PythonResolveField,
+)
+from pants.core.goals.package import OutputPathField
+from pants.core.goals.test import TestTimeoutField
+from pants.engine.target import (
+    COMMON_TARGET_FIELDS,
+    Dependencies,
+    InvalidFieldException,
+    SingleSourceField,
+    StringField,
+    Target,
+)
+from pants.util.strutil import help_text, softwrap
+
+from irc_pants.naming import is_flow
+
+
+class AgentFlowSourceField(SingleSourceField):
+    required = False
+    default = "flow.yaml"
+    help = help_text(
+        """
+        The flow: `flow.yaml` or `flow.json`, which becomes the module `agent` of its folder, or
+        `<name>.flow.yaml` or `<name>.flow.json`, which becomes `<name>_agent` (with `_` for `-`
+        and `.`).
+        """
+    )
+
+    def validate_resolved_files(self, files):
+        super().validate_resolved_files(files)
+        for file in files:
+            if not is_flow(file):
+                raise InvalidFieldException(
+                    softwrap(
+                        f"""
+                        The field `{self.alias}` of the target {self.address} is `{self.value}`. The
+                        name of a flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or
+                        `<name>.flow.json`, where `<name>` starts with a letter.
+                        """
+                    )
+                )
+
+
+class AgentFlowDependenciesField(Dependencies):
+    pass
+
+
+class AgentFlowLayoutField(StringField):
+    alias = "layout"
+    valid_choices = tuple(
+        layout.value for layout in (PexLayout.PACKED, PexLayout.ZIPAPP)
+    )
+    default = PexLayout.PACKED.value
+    value: str
+    help = help_text(
+        """
+        The layout of `agent.pex`: `packed`, a folder that is cheap to rebuild after an edit, or
+        `zipapp`, one file.
+        """
+    )
+
+
+class AgentFlowBaseImageField(StringField):
+    alias = "base_image"
+    help = help_text(
+        """
+        The image below the agent's layers, with a Python 3.11, given by its digest: an image of a
+        registry (`registry.example.com/python@sha256:...`), a folder with an OCI layout
+        (`oci:images/python@sha256:...`) or an archive of one (`oci-archive:python.tar@sha256:...`),
+        by its path from the build root.
+
+        If unset, a base made of Debian packages of the build machine's own distribution release.
+        """
+    )
+
+
+class AgentFlowImageRepositoryField(StringField):
+    alias = "image_repository"
+    help = help_text(
+        """
+        Where the image will be pushed to, without a tag: `registry.example.com/agents/support`, or
+        what follows `[irc].image_repository_prefix`. The KServe manifest then names the image by
+        this and its digest.
+        """
+    )
+
+
+class AgentFlowTestTimeoutField(TestTimeoutField):
+    alias = "test_timeout"
+
+
+class AgentFlowTarget(Target):
+    alias = "agent_flow"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        AgentFlowSourceField,
+        AgentFlowDependenciesField,
+        AgentFlowLayoutField,
+        AgentFlowBaseImageField,
+        AgentFlowImageRepositoryField,
+        AgentFlowTestTimeoutField,
+        PythonResolveField,
+        InterpreterConstraintsField,
+        OutputPathField,
+    )
+    help = help_text(
+        """
+        A flow in YAML or JSON: compiled to a Python agent, tested, and packaged as a PEX, an OCI
+        image and a KServe manifest.
+
+        What the flow refers to (prompts, Python files, functions, what its code imports) is
+        inferred, so that an agent carries only what it uses.
+        """
+    )

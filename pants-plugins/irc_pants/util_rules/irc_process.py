@@ -1,0 +1,172 @@
+"""Running the `irc` command as a process of its own, under the Python of the agents.
+
+Its third-party requirements are a PEX; its sources stand beside it, so that an edit of the compiler
+rebuilds no PEX. A subcommand carries only what it imports: each caches by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+
+from pants.backend.python.dependency_inference.module_mapper import (
+    PythonModuleOwners,
+    PythonModuleOwnersRequest,
+)
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import EntryPoint
+from pants.backend.python.util_rules.pex import PexRequest, VenvPex, VenvPexProcess
+from pants.backend.python.util_rules.pex_from_targets import PexFromTargetsRequest
+from pants.backend.python.util_rules.python_sources import (
+    PythonSourceFiles,
+    PythonSourceFilesRequest,
+)
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, RemovePrefix
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+from pants.util.strutil import softwrap
+
+from irc_pants import subsystem
+from irc_pants.subsystem import Irc
+
+logger = logging.getLogger(__name__)
+
+OUTPUT_DIR = "__irc__"
+
+
+class IrcNotFoundError(Exception):
+    """No target provides the compiler."""
+
+
+class IrcError(Exception):
+    """A process of `irc` failed for a reason that it has given."""
+
+
+@dataclass(frozen=True)
+class IrcCommand:
+    """A subcommand: its name is that of its module in `irc.cli`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class IrcTool:
+    """What running a subcommand takes.
+
+    Attributes:
+        sources: first-party files, below their source roots.
+    """
+
+    requirements: VenvPex
+    sources: Digest
+    source_roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IrcProcess:
+    """A run of `irc`, which writes below OUTPUT_DIR.
+
+    Attributes:
+        argv: the subcommand and its arguments, without `--output-dir`.
+    """
+
+    argv: tuple[str, ...]
+    description: str = dataclasses.field(compare=False)
+    input_digest: Digest = EMPTY_DIGEST
+    extra_env: FrozenDict[str, str] = FrozenDict()
+
+
+@dataclass(frozen=True)
+class IrcOutput:
+    """What a run of `irc` that succeeded has written."""
+
+    digest: Digest
+
+
+@rule(desc="Prepare the compiler of agent flows", level=LogLevel.DEBUG)
+async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) -> IrcTool:
+    resolve = irc.resolve(python_setup)
+    modules = ("irc.__main__", f"irc.cli.{command.name}")
+    owners = await MultiGet(
+        Get(PythonModuleOwners, PythonModuleOwnersRequest(module, resolve)) for module in modules
+    )
+    for module, owner in zip(modules, owners):
+        if not owner.unambiguous:
+            found = ", ".join(address.spec for address in owner.ambiguous)
+            raise IrcNotFoundError(
+                softwrap(
+                    f"""
+                    The compiler's module `{module}` is provided by
+                    {f'several targets ({found})' if found else 'no target'} of the resolve
+                    `{resolve}`. Set `[irc].install_from_resolve` to the resolve with the compiler.
+                    """
+                )
+            )
+    addresses = sorted({address for owner in owners for address in owner.unambiguous})
+    transitive_targets, pex_request = await MultiGet(
+        Get(TransitiveTargets, TransitiveTargetsRequest(addresses)),
+        Get(
+            PexRequest,
+            PexFromTargetsRequest(
+                addresses,
+                output_filename="irc.pex",
+                internal_only=True,
+                include_source_files=False,
+                main=EntryPoint("irc"),
+                # The processes that irc starts need PEX_EXTRA_SYS_PATH too.
+                additional_args=("--no-strip-pex-env",),
+            ),
+        ),
+    )
+    requirements, sources = await MultiGet(
+        Get(VenvPex, PexRequest, pex_request),
+        Get(PythonSourceFiles, PythonSourceFilesRequest(transitive_targets.closure)),
+    )
+    return IrcTool(requirements, sources.source_files.snapshot.digest, sources.source_roots)
+
+
+@rule
+async def setup_irc_process(request: IrcProcess) -> Process:
+    tool, environment = await MultiGet(
+        Get(IrcTool, IrcCommand(request.argv[0])),
+        # The time that outputs hold, where they hold one.
+        Get(EnvironmentVars, EnvironmentVarsRequest(["SOURCE_DATE_EPOCH"])),
+    )
+    input_digest = await Get(Digest, MergeDigests((tool.sources, request.input_digest)))
+    return await Get(
+        Process,
+        VenvPexProcess(
+            tool.requirements,
+            argv=(*request.argv, "--output-dir", OUTPUT_DIR),
+            input_digest=input_digest,
+            extra_env={
+                **environment,
+                **request.extra_env,
+                "PEX_EXTRA_SYS_PATH": ":".join(tool.source_roots),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            output_directories=(OUTPUT_DIR,),
+            description=request.description,
+            level=LogLevel.DEBUG,
+        ),
+    )
+
+
+@rule
+async def run_irc(request: IrcProcess) -> IrcOutput:
+    result = await Get(FallibleProcessResult, IrcProcess, request)
+    said = (result.stdout + result.stderr).decode().strip()
+    if result.exit_code != 0:
+        raise IrcError(f"{request.description}: {said}")
+    if said:
+        logger.warning(f"{request.description}: {said}")
+    return IrcOutput(await Get(Digest, RemovePrefix(result.output_digest, OUTPUT_DIR)))
+
+
+def rules():
+    return (*collect_rules(), *subsystem.rules())

@@ -1,0 +1,55 @@
+"""YAML as plain values, safe for a process that must not fall: the engine's.
+
+PyYAML's composer recurses in C, so that deep nesting ends the process; here nothing recurses. Every
+scalar is a string. An alias is the very object that it names, so that no document grows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def load_yaml(content: bytes) -> Any:
+    """The first document, as dicts, lists and strings; None where there is none.
+
+    Raises:
+        yaml.YAMLError: not YAML.
+    """
+    documents: list[Any] = []
+    # The containers that are open, and for each the key that waits for its value.
+    containers: list[Any] = [documents]
+    keys: list[str | None] = [None]
+    anchored: dict[str, Any] = {}
+    for event in yaml.parse(content, Loader=yaml.CBaseLoader):
+        if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            containers.pop()
+            keys.pop()
+            continue
+        value: Any
+        if isinstance(event, yaml.ScalarEvent):
+            value = event.value
+        elif isinstance(event, yaml.AliasEvent):
+            value = anchored.get(event.anchor)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = []
+        elif isinstance(event, yaml.MappingStartEvent):
+            value = {}
+        else:
+            continue
+        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+            anchored[event.anchor] = value
+        container = containers[-1]
+        if isinstance(container, list):
+            container.append(value)
+        elif keys[-1] is None:
+            # A key that is no string can hold nothing that a flow refers to.
+            keys[-1] = value if isinstance(value, str) else ""
+        else:
+            container[keys[-1]] = value
+            keys[-1] = None
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            containers.append(value)
+            keys.append(None)
+    return documents[0] if documents else None
