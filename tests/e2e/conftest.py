@@ -1,13 +1,11 @@
 """The packaged flows/support, started as an image and as a PEX, with what it talks to."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.feature_files import load_features
 from tests.e2e.oci_layout import Layout
 from tests.e2e.running import SEARCH_PATH, Podman, RunningAgent, private_podman, running, tool
 from tests.standins.openai_server import OpenAIServer
@@ -38,17 +36,8 @@ def layout(package: Path) -> Layout:
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with features.db, loaded from the flow's sample data by the real command."""
     folder = tmp_path_factory.mktemp("features")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "irc", "features", "load"),
-            *("--store", f"sqlite:///{folder / 'features.db'}"),
-            *("--name", "customers", "--version", "1"),
-            *("--key", "user_id", "--event-time", "event_time"),
-            "flows/support/data/customers.csv",
-        ],
-        env={"PATH": SEARCH_PATH, "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-    )
+    csv = "flows/support/data/customers.csv"
+    load_features(csv, folder, name="customers", version=1, key="user_id")
     folder.chmod(0o755)
     return folder
 

@@ -174,6 +174,21 @@ def test_instances_give_predictions_in_their_order(
     assert [prediction["priority"] for prediction in predictions] == ["normal", "high"]
 
 
+def test_v2_protocol_answers_in_tensors(agent: RunningAgent, model: OpenAIServer) -> None:
+    model.script(Answer(GREETING))
+    fields = question("Where is my parcel?")
+    tensors = [
+        {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
+        for name, value in fields.items()
+    ]
+    url = f"{agent.base_url}/v2/models/support/infer"
+    body = answered(httpx.post(url, json={"inputs": tensors}, timeout=60))
+    outputs = {tensor["name"]: tensor for tensor in body["outputs"]}
+    assert outputs["answer"]["data"] == ["It arrives today."]
+    assert (outputs["escalate"]["datatype"], outputs["escalate"]["data"]) == ("BOOL", [False])
+    assert outputs["priority"]["shape"] == [1]
+
+
 def test_log_holds_neither_the_key_nor_the_customers_words(
     agent: RunningAgent, model: OpenAIServer
 ) -> None:

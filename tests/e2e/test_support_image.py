@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from stat import S_ISGID, S_ISUID, S_IWOTH
 from typing import Any
 
 import pytest
@@ -50,7 +51,14 @@ def test_entries_carry_neither_times_nor_owners(layout: Layout) -> None:
     for index in range(len(layout.manifest["layers"])):
         for entry in layout.layer_members(index):
             assert (entry.uid, entry.gid, entry.mtime) == (0, 0, 0), entry.name
-            assert not entry.mode & 0o6002 or entry.issym() or entry.mode & 0o1000, entry.name
+            assert not (entry.uname or entry.gname), entry.name
+
+
+def test_no_file_is_writable_for_others_or_changes_its_user(layout: Layout) -> None:
+    for index in range(len(layout.manifest["layers"])):
+        for entry in layout.layer_members(index):
+            if entry.isfile():
+                assert not entry.mode & (S_ISUID | S_ISGID | S_IWOTH), entry.name
 
 
 def test_top_layer_is_small_and_holds_the_generated_agent(layout: Layout) -> None:
