@@ -26,7 +26,7 @@ TAG = "latest"
 
 @dataclass(frozen=True)
 class ImageLayer:
-    """A layer and what it holds, for the image's history."""
+    """A layer and what it holds, in a word."""
 
     layer: Layer
     content: str
@@ -55,6 +55,8 @@ def write_image(
 ) -> Image:
     """Write configuration, manifest and index of an image into the layout at ``root``.
 
+    The optional history is left out: it would be pushed again with every edit.
+
     Args:
         layers: from the lowest up; their blobs may lie elsewhere.
         settings: ``config`` of the OCI configuration: user, environment, entry point and so on.
@@ -70,7 +72,6 @@ def write_image(
                 "created": created,
                 "config": dict(settings),
                 "rootfs": {"type": "layers", "diff_ids": [item.layer.diff_id for item in layers]},
-                "history": [{"created_by": f"irc: {item.content}"} for item in layers],
             }
         ),
     )
