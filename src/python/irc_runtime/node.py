@@ -14,7 +14,7 @@
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
@@ -131,27 +131,35 @@ def node(settings: Node) -> NodeDecorator:
     return decorate
 
 
-def by_port(result: Any, *ports: str) -> Outputs:
+def by_port(result: Any, *ports: str, optional: Sequence[str] = ()) -> Outputs:
     """What a transform returned, by output port.
 
     An object that has any of the ports as a key is read by name; other keys are left aside. Without
     such a key, the whole value belongs to the only port. None delivers nothing.
 
+    Args:
+        result: what was returned.
+        ports: the node's outputs.
+        optional: those of them that may be left out.
     Raises:
-        ValidationFailedError: there are several ports and the result is not an object of them.
+        ValidationFailedError: an output is missing, or there are several and the result is not an
+            object of them.
     """
-    if isinstance(result, Mapping):
+    if isinstance(result, Mapping) and (len(ports) != 1 or ports[0] in result):
         values = {port: result[port] for port in ports if port in result}
-        if values or (not result and len(ports) != 1):
-            return values
-    if result is None:
-        return SKIPPED
-    if len(ports) == 1:
-        return {ports[0]: result}
-    expected = ", ".join(ports) or "no outputs"
-    raise ValidationFailedError(
-        f"returned a {type(result).__name__}, not an object with {expected}"
-    )
+    elif result is None:
+        values = {}
+    elif len(ports) == 1:
+        values = {ports[0]: result}
+    else:
+        expected = ", ".join(ports) or "no outputs"
+        raise ValidationFailedError(
+            f"returned a {type(result).__name__}, not an object with {expected}"
+        )
+    missing = [port for port in ports if port not in values and port not in optional]
+    if missing:
+        raise ValidationFailedError(f"did not return the output '{missing[0]}'")
+    return values
 
 
 async def settled(result: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from irc.emit.code import Code, Mapped, call, mapped, quoted, strings
 from irc.emit.edges import EdgeCode, Edges
 from irc.emit.flow import FlowEmitter
-from irc.emit.names import RESERVED, Names, class_name
+from irc.emit.names import Names, class_name
 from irc.emit.user_code import Import, PlacedCode, place_code
 from irc.emit.writer import Origin, Writer
 from irc.ir.graph import Graph
@@ -79,58 +79,15 @@ class _AgentEmitter:
         }
         for lowered in compiled.nodes.values():
             self.imports |= lowered.imports
+        # One namespace for all: a node's method and variable, and what the module holds.
         self.names = Names()
-        self.class_name = self.names.take(class_name(self.flow.metadata.name), "class")
-        for _, name, make in RESOURCES.values():
-            self.names.take(name), self.names.take(make)
-        for name in ("Any", "Agent", "Context", "Inputs", "Node", "Outputs", "Schema", "Prompt"):
-            self.names.take(name)
-        for name in (
-            "ChatModel",
-            "State",
-            "StateSpec",
-            "CacheSpec",
-            "Branches",
-            "ABSENT",
-            "SKIPPED",
-        ):
-            self.names.take(name)
-        for name in (
-            "node",
-            "edge",
-            "by_port",
-            "settled",
-            "delivered",
-            "first_delivered",
-            "present",
-        ):
-            self.names.take(name)
-        for name in (
-            "output",
-            "named_output",
-            "to_string",
-            "single_row",
-            "AgentError",
-            "serve",
-            "variable",
-        ):
-            self.names.take(name)
         self.order = list(compiled.nodes)
+        self.methods = {name: self.names.take(name) for name in self.order}
+        self.class_name = self.names.take(class_name(self.flow.metadata.name), "class")
         for lowered in compiled.nodes.values():
-            for constant in lowered.constants:
-                self.names.take(constant)
-        # Methods and the variables of their results share a name; those live inside functions
-        # and classes, and so hide nothing of the module but what `run` itself uses.
-        inner = Names(
-            RESERVED | {self.class_name, *(name for _, name in self.imports)} | _RUN_NAMES
-        )
-        self.methods = {name: inner.take(name) for name in self.order}
-        self.inner = inner
-        self.functions = {
-            name: self.names.take(lowered.user_code.function)
-            for name, lowered in compiled.nodes.items()
-            if lowered.user_code is not None
-        }
+            for name in (*lowered.constants, lowered.user_code and lowered.user_code.function):
+                if name:
+                    self.names.take(name)
         self.user_imports: list[Import] = []
         self.placed = {
             name: self._place(name, lowered.user_code)
@@ -143,12 +100,11 @@ class _AgentEmitter:
         )  # fmt: skip
 
     def _place(self, node: str, code: UserCode) -> PlacedCode | None:
-        function = self.functions[node]
         if code.text is None:
             assert code.module is not None
-            self.user_imports.append((code.module, code.imported, function))
+            self.user_imports.append((code.module, code.imported, code.function))
             return None
-        placed = place_code(code, function, self.names, node)
+        placed = place_code(code, self.names, node)
         self.user_imports += placed.imports
         return placed
 
@@ -228,7 +184,7 @@ class _AgentEmitter:
             writer.blank()
             emitter = FlowEmitter(
                 self.compiled.graph, self.compiled.analysis, self.compiled.plan, self.edges,
-                self.inner, writer, self.imports, self.methods,
+                self.names, writer, self.imports, self.methods,
             )  # fmt: skip
             emitter.write_run()
             if self.flow.on_error is not None:
@@ -296,7 +252,7 @@ class _AgentEmitter:
                 writer.line(_docstring(node.description or f"The node {name}."))
                 file = self.compiled.document.source.name.rpartition("/")[2]
                 writer.line(f"# {file}:{self._line(name)}")
-                self._write_body(writer, lowered.body, name)
+                self._write_body(writer, lowered.body)
             if lowered.fallback is not None:
                 writer.blank()
                 writer.line(
@@ -304,15 +260,11 @@ class _AgentEmitter:
                 )
                 with writer.indented():
                     writer.line(f'"""What stands in for the answer of \'{name}\' when it fails."""')
-                    self._write_body(writer, lowered.fallback, name)
+                    self._write_body(writer, lowered.fallback)
 
-    def _write_body(self, writer: Writer, body: Body, name: str) -> None:
-        planned = self.compiled.nodes[name].user_code
+    def _write_body(self, writer: Writer, body: Body) -> None:
         for line in body.lines:
-            text = line.text
-            if planned is not None:
-                text = text.replace(f"{planned.function}(", f"{self.functions[name]}(")
-            self._write_at_depth(writer, text, line.code, line.depth)
+            self._write_at_depth(writer, line.text, line.code, line.depth)
 
     def _write_at_depth(self, writer: Writer, text: str, code: Code | None, depth: int) -> None:
         if depth == 0:
@@ -384,11 +336,6 @@ class _AgentEmitter:
 
     def _line(self, name: str) -> int:
         return self.compiled.document.key_span(("nodes", name)).line
-
-
-_RUN_NAMES = frozenset(
-    ["delivered", "first_delivered", "present", "output", "named_output", "to_string", "single_row"]
-)
 
 
 def _joined(writers: list[Writer]) -> tuple[str, dict[int, Origin]]:

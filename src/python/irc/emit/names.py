@@ -35,7 +35,50 @@ AGENT_ATTRIBUTES = frozenset(
 
 LOCALS = frozenset(["self", "request", "ctx", "branches", "error", "inputs", "state"])
 
-RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | AGENT_ATTRIBUTES | LOCALS
+IMPORTED = frozenset(
+    [
+        "ABSENT",
+        "Agent",
+        "AgentError",
+        "Any",
+        "Branches",
+        "CacheSpec",
+        "ChatModel",
+        "ChatModels",
+        "Context",
+        "FeatureStore",
+        "HttpClient",
+        "Inputs",
+        "Node",
+        "Outputs",
+        "Prompt",
+        "SKIPPED",
+        "Schema",
+        "State",
+        "StateSpec",
+        "StateStore",
+        "annotations",
+        "by_port",
+        "connect_features",
+        "delivered",
+        "edge",
+        "first_delivered",
+        "named_output",
+        "node",
+        "output",
+        "present",
+        "serve",
+        "settled",
+        "single_row",
+        "to_string",
+        "variable",
+    ]
+)
+"""What generated modules import."""
+
+RESERVED = (
+    frozenset(keyword.kwlist) | frozenset(dir(builtins)) | AGENT_ATTRIBUTES | LOCALS | IMPORTED
+)
 
 
 class Names:

@@ -45,18 +45,17 @@ class _Edit:
     text: str
 
 
-def place_code(code: UserCode, function: str, names: Names, prefix: str) -> PlacedCode:
+def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     """Make a code transform fit for the module.
 
     Args:
-        function: what ``transform`` is called there.
         names: the module's names; the code's own are taken from it.
         prefix: put before names that are taken.
     """
     assert code.text is not None
     tree = ast.parse(code.text)
     imports, removed = _hoist(tree)
-    renamed = {"transform": function}
+    renamed = {"transform": code.function}
     for name in sorted(_bound(tree.body) - {"transform"}):
         renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
     placed: list[Import] = []

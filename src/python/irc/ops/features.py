@@ -97,8 +97,7 @@ def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
     if len(ports) == 1:
         body.add(f"return {{{quoted(ports[0].name)}: row}}")
     else:
-        by_port = lowering.uses("irc_runtime.node", "by_port")
-        body.add("return ", call(by_port, "row", *(quoted(port.name) for port in ports)))
+        body.add("return ", lowering.by_port("row"))
     return body
 
 

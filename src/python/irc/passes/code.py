@@ -29,7 +29,6 @@ def lower_code(lowering: Lowering) -> None:
     user_code = read_code(lowering)
     if user_code is None:
         return
-    ports = [port.name for port in lowering.node.outputs]
     lowering.result.user_code = user_code
     state = "state" if lowering.node.state is not None else "None"
     call = f"{user_code.function}(inputs, ctx, {state})"
@@ -37,10 +36,8 @@ def lower_code(lowering: Lowering) -> None:
         call = f"await {call}"
     elif user_code.is_async is None:
         call = f"await {lowering.uses('irc_runtime.node', 'settled')}({call})"
-    by_port = lowering.uses("irc_runtime.node", "by_port")
-    names = "".join(f', "{port}"' for port in ports)
     body = Body()
-    body.add(f"return {by_port}({call}{names})")
+    body.add("return ", lowering.by_port(call))
     lowering.result.body = body
 
 

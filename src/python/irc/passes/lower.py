@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from irc.diagnostics import Diagnostics, did_you_mean
-from irc.emit.code import Code, Items, call, literal, mapped, quoted
+from irc.emit.code import Call, Code, Items, call, literal, mapped, quoted, strings
 from irc.expressions import (
     BUILT_IN_FIELDS,
     Expression,
@@ -176,6 +176,16 @@ class Lowering:
             f"'{operation}' gives one value, and '{self.name}' has {len(self.node.outputs)} outputs",
         )  # fmt: skip
         return None
+
+    def by_port(self, value: Code) -> Call:
+        """The code that takes a value apart into the node's outputs."""
+        ports = self.node.outputs
+        optional = [port.name for port in ports if port.optional]
+        return Call(
+            self.uses("irc_runtime.node", "by_port"),
+            (value, *(quoted(port.name) for port in ports)),
+            (("optional", strings(optional)),) if optional else (),
+        )
 
     def schema_constant(self, suffix: str, schema: Any) -> str:
         name = f"{self.name}_{suffix}".upper()

@@ -91,8 +91,7 @@ def _ask(
     if isinstance(answer, str):
         body.add(f"return {{{quoted(answer)}: answer}}")
     else:
-        by_port = lowering.uses("irc_runtime.node", "by_port")
-        body.add("return ", call(by_port, "answer", *(quoted(name) for name in answer)))
+        body.add("return ", lowering.by_port("answer"))
 
 
 def _refuse_unsupported(lowering: Lowering, prompt: Prompt, path: Path) -> None:
