@@ -1,0 +1,150 @@
+"""The InferenceService, against the schema of KServe's own resource definition."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from irc.emit.manifest import inference_service
+from tests.irc.package.agent_files import KSERVE
+
+IMAGE = f"registry.example/demo@sha256:{'2' * 64}"
+SCHEMA = "kserve/inferenceservice.v1beta1.schema.json"
+
+EVERYTHING: dict[str, Any] = {
+    **KSERVE,
+    "resources": {"cpu": 1, "memory": "1Gi", "gpu": 2},
+    "env": {"FLAG": True, "COUNT": 3, "RATIO": 0.5, "TEXT": "no"},
+    "service_account": "reader",
+    "annotations": {"owner": "team"},
+    "labels": {"tier": "front", "app.kubernetes.io/part-of": "shop"},
+}
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(KSERVE),
+    "resources": {"cpu": None, "memory": None, "gpu": None},
+    "env": {},
+    "secrets": {},
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The schema, from ``IRC_KSERVE_SCHEMA`` or a folder beside the repository."""
+    named = os.environ.get("IRC_KSERVE_SCHEMA")
+    beside = Path(__file__).parents[3].parent.glob(f"*/{SCHEMA}")
+    for path in [Path(named)] if named else sorted(beside):
+        return json.loads(path.read_bytes())
+    pytest.skip(f"no {SCHEMA}: name it in IRC_KSERVE_SCHEMA")
+
+
+def manifest(kserve: dict[str, Any]) -> Any:
+    return yaml.safe_load(inference_service("demo", "demo-agent", kserve, IMAGE))
+
+
+def container(kserve: dict[str, Any]) -> Any:
+    (only,) = manifest(kserve)["spec"]["predictor"]["containers"]
+    return only
+
+
+@pytest.mark.parametrize("kserve", [KSERVE, EVERYTHING, NOTHING])
+def test_manifest_is_valid(schema: Any, kserve: dict[str, Any]) -> None:
+    errors = list(jsonschema.Draft7Validator(schema).iter_errors(manifest(kserve)))
+    assert errors == []
+
+
+def test_schema_refuses_what_the_server_would_drop(schema: Any) -> None:
+    document = manifest(KSERVE)
+    document["spec"]["predictor"]["targetRps"] = 20
+    assert list(jsonschema.Draft7Validator(schema).iter_errors(document))
+
+
+def test_metadata() -> None:
+    document = manifest(EVERYTHING)
+    assert (document["apiVersion"], document["kind"]) == (
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+    )
+    assert document["metadata"] == {
+        "name": "demo-agent",
+        "namespace": "agents",
+        "labels": {
+            "app.kubernetes.io/name": "demo",
+            "tier": "front",
+            "app.kubernetes.io/part-of": "shop",
+        },
+        "annotations": {"owner": "team"},
+    }
+
+
+def test_scaling() -> None:
+    predictor = manifest(EVERYTHING)["spec"]["predictor"]
+    assert predictor["minReplicas"] == 0
+    assert predictor["maxReplicas"] == 4
+    assert (predictor["scaleMetric"], predictor["scaleTarget"]) == ("rps", 20)
+    assert predictor["serviceAccountName"] == "reader"
+
+
+def test_container_and_its_image() -> None:
+    assert container(KSERVE)["name"] == "kserve-container"
+    assert container(KSERVE)["image"] == IMAGE
+    assert container(KSERVE)["ports"] == [
+        {"name": "http1", "containerPort": 8080, "protocol": "TCP"}
+    ]
+
+
+def test_requests_equal_limits() -> None:
+    amounts = {"cpu": "1", "memory": "1Gi", "nvidia.com/gpu": "2"}
+    assert container(EVERYTHING)["resources"] == {"requests": amounts, "limits": amounts}
+
+
+def test_environment_is_text_and_secrets_are_references() -> None:
+    assert container(EVERYTHING)["env"] == [
+        {"name": "FLAG", "value": "true"},
+        {"name": "COUNT", "value": "3"},
+        {"name": "RATIO", "value": "0.5"},
+        {"name": "TEXT", "value": "no"},
+        {
+            "name": "OPENAI_API_KEY",
+            "valueFrom": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
+        },
+    ]
+
+
+def test_probes_ask_kserve_itself() -> None:
+    assert container(KSERVE)["readinessProbe"]["httpGet"] == {
+        "path": "/v2/health/ready",
+        "port": 8080,
+    }
+    assert container(KSERVE)["livenessProbe"]["httpGet"] == {
+        "path": "/v2/health/live",
+        "port": 8080,
+    }
+
+
+def test_container_is_locked_down() -> None:
+    assert container(KSERVE)["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_what_the_flow_does_not_set_is_left_to_the_cluster() -> None:
+    document = manifest(NOTHING)
+    assert set(document["metadata"]) == {"name", "labels"}
+    assert set(document["spec"]["predictor"]) == {"containers"}
+    assert not {"env", "resources"} & set(container(NOTHING))
+
+
+def test_no_aliases_for_readers_to_follow() -> None:
+    text = inference_service("demo", "demo-agent", EVERYTHING, IMAGE)
+    assert "&" not in text
+    assert "*" not in text
