@@ -20,13 +20,24 @@ from pants.util.logging import LogLevel
 from irc_pants.target_types import AgentFlowSourceField
 from irc_pants.yaml_tree import load_yaml
 
-# The modules of irc_runtime that an agent imports: always, and by what its flow uses.
-ALWAYS = ("agent", "branches", "context", "delivery", "node", "serving")
+# The modules of irc_runtime that an agent imports. Those that bring no requirement of their own are
+# there for every agent; the others by what its flow uses.
+ALWAYS = (
+    "agent",
+    "branches",
+    "cache",
+    "context",
+    "delivery",
+    "edge",
+    "environment",
+    "errors",
+    "node",
+    "schema",
+    "serving",
+    "state",
+)
 BY_OPERATION = {"hopsworks": ("features",), "http": ("http",)}
-BY_CODE = ("state",)
 BY_PROMPT = ("models", "prompt")
-BY_SCHEMA = ("schema",)
-BY_STATE = ("state",)
 
 
 @dataclass(frozen=True)
@@ -96,21 +107,11 @@ def find_references(path: str, content: bytes) -> FlowReferences:
 
 
 def _runtime(node: dict[str, Any]) -> Iterator[str]:
-    transform = _mapping(node.get("transform"))
-    if transform.get("mode") == "code":
-        yield from BY_CODE
-    operation = _mapping(transform.get("spec")).get("op")
+    operation = _mapping(_mapping(node.get("transform")).get("spec")).get("op")
     if isinstance(operation, str):
         yield from BY_OPERATION.get(operation.partition(".")[0], ())
-    if "state" in node:
-        yield from BY_STATE
     if "prompt" in node:
         yield from BY_PROMPT
-    ports = [*_sequence(node.get("inputs")), *_sequence(node.get("outputs"))]
-    if "output_schema" in _mapping(node.get("prompt")) or any(
-        "schema" in _mapping(port) for port in ports
-    ):
-        yield from BY_SCHEMA
 
 
 def _texts(prompt: dict[str, Any]) -> Iterator[Any]:
