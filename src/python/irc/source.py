@@ -8,6 +8,7 @@ are the strings that they look like.
 from __future__ import annotations
 
 import bisect
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,9 @@ Event = Any
 Path = tuple[str | int, ...]
 """Where a value stands in a document: keys and indices from the root."""
 
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What libyaml counts as the end of a line."""
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -42,11 +46,11 @@ class SourceFile:
 
     @cached_property
     def lines(self) -> list[str]:
-        return self.text.split("\n")
+        return _BREAK.split(self.text)
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+        return [0, *(match.end() for match in _BREAK.finditer(self.text))]
 
     def position(self, offset: int) -> tuple[int, int]:
         """The 1-based line and column of a character offset."""
@@ -142,14 +146,27 @@ _CONSTANTS: dict[str, Any] = {
 }  # fmt: skip
 
 
+MAX_DIGITS = 300
+"""What a number has at most; more than a double can express."""
+
+
 def _scalar(text: str) -> Any:
-    """A plain scalar by the YAML 1.2 core schema (yaml.org/spec/1.2.2, 10.3.2)."""
+    """A plain scalar by the YAML 1.2 core schema (yaml.org/spec/1.2.2, 10.3.2).
+
+    Raises:
+        OverflowError: the number is larger than JSON readers can express.
+    """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.match(text):
+        if len(text) > MAX_DIGITS:
+            raise OverflowError
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
     if _FLOAT.match(text):
-        return float(text)
+        number = float(text)
+        if math.isinf(number):
+            raise OverflowError
+        return number
     return text
 
 
@@ -229,7 +246,11 @@ class _Builder:
             self.document.styles[path] = event.style
         if event.style or event.tag == "tag:yaml.org,2002:str":
             return event.value
-        return _scalar(event.value)
+        try:
+            return _scalar(event.value)
+        except OverflowError:
+            self.report.error("E104", self._span(event, event), "the number is too large")
+            return None
 
     def _alias(self, event: yaml.AliasEvent) -> Any:
         if event.anchor not in self.anchors:
@@ -333,7 +354,8 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
     """
     document = Document(source)
     start = Span(source.name, 1, 1, 1, 1)
-    loader = yaml.CSafeLoader(source.text)
+    text = _SURROGATES.sub(_joined, source.text) if source.name.endswith(".json") else source.text
+    loader = yaml.CSafeLoader(text)
     try:
         if not _Builder(document, loader, report).build_document():
             report.error("E106", start, "the file holds no document")
@@ -355,6 +377,17 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
     finally:
         loader.dispose()
     return None if report.has_errors else document
+
+
+_SURROGATES = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""JSON's two escapes for one character beyond U+FFFF, which YAML writes as one."""
+
+
+def _joined(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return f"{match[1]}\\U{0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00):08x}"
 
 
 def _mark_span(source: SourceFile, mark: yaml.Mark) -> Span:

@@ -47,7 +47,7 @@ class Files:
         if name not in self.loaded:
             try:
                 self.loaded[name] = decode(name, self.read(name), self.report)
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a name that no file can have
                 self.loaded[name] = None
                 self.report.error(
                     "E313", span, f"the file '{relative}' does not exist",

@@ -16,7 +16,7 @@ _CREDENTIAL = re.compile(
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
     r"|\b[Bb]earer [A-Za-z0-9._~+/-]{24,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # a JWT
-    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@${}]+:[^\s/:@${}]+@"  # a password in a URL
+    r"|\b[a-z][a-z0-9+]{0,20}://[^\s/:@${}]{1,200}:[^\s/:@${}]{1,200}@"  # a password in a URL
 )
 
 
