@@ -52,6 +52,7 @@ def test_bytes_do_not_depend_on_what_the_process_did_before() -> None:
     quiet = compiled_after("", "1")
     busy = compiled_after(
         "import asyncio, decimal, email, unittest.mock; kept = [sys.intern(c) for c in '{} axis']\n"
+        "excluded = argument = x = second = 'kept'\n"
         "other = compile('a in {\"axis\", \"kwargs\", \"skipna\"}', 'x', 'exec')",
         "2",
     )

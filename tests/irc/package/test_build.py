@@ -235,6 +235,16 @@ def test_wrong_input_is_one_clear_line(
     assert len(result.output.splitlines()) == 1
 
 
+def test_outputs_of_two_agents_do_not_mix(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    package(inputs, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    result = CliRunner().invoke(irc.cli.package.package, arguments(inputs, tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "is not empty" in result.output
+    assert tree(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize("repository", ["Registry/Upper", "registry.example/demo:1", "a@b", "/a"])
 def test_repository_must_be_one(tmp_path: Path, repository: str) -> None:
     command = arguments(write_inputs(tmp_path, repository=repository), tmp_path / "out")

@@ -1,6 +1,7 @@
 """``agent.pex``: a real packed PEX with code added to it, run by a real interpreter."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -64,11 +65,12 @@ def composed(requirements: Path, code: Mapping[str, str], folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         sources[name] = path
+    # Not written over: pex links files of a PEX into its cache.
     agent = folder / "agent.pex"
+    shutil.rmtree(agent, ignore_errors=True)
     compose_pex(requirements, sources, "flows.demo.agent", agent)
     for name in (".deps", ".bootstrap"):
-        if not (agent / name).exists():
-            (agent / name).symlink_to(requirements / name)
+        (agent / name).symlink_to(requirements / name)
     return agent
 
 

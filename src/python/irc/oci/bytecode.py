@@ -8,7 +8,6 @@ import importlib.util
 import marshal
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import CodeType
 from typing import Any
@@ -37,21 +36,18 @@ def compile_pyc(source: bytes, path: str) -> bytes | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
     known: dict[bytes, Any] = {}
-    code = _canonical_code(code, known)
-    references = list(_objects(code))
-    data = marshal.dumps(code)
-    del references
+    data = marshal.dumps(_canonical_code(code, known))
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
     return header + data
 
 
-# marshal writes an object again as a reference to its first place, and marks it when anybody else
-# holds it. Both depend on what the process did before: which equal constants the compiler found to
-# be one, and who else uses a name. So equal constants are made one object, in every code object of
-# a module, and all objects are held a second time while they are written.
+# marshal writes an object again as a reference to its first place, and marks what may be referred
+# to: what anybody else holds. Which equal constants the compiler has found to be one object depends
+# on what the process did before. So equal constants are made one, in all code objects of a module,
+# and `known` holds each a second time while it is written.
 
 
 def _canonical_code(code: CodeType, known: dict[bytes, Any]) -> CodeType:
@@ -72,27 +68,6 @@ def _canonical(value: Any, known: dict[bytes, Any]) -> Any:
         value = frozenset(_canonical(item, known) for item in value)
     # Version 2 of the format has no references: equal values of one type give equal bytes.
     return known.setdefault(marshal.dumps(value, 2), value)
-
-
-def _objects(value: Any) -> Iterator[Any]:
-    yield value
-    if isinstance(value, tuple | frozenset):
-        for item in value:
-            yield from _objects(item)
-    elif isinstance(value, CodeType):
-        for attribute in (
-            value.co_consts,
-            value.co_names,
-            value.co_varnames,
-            value.co_cellvars,
-            value.co_freevars,
-            value.co_filename,
-            value.co_name,
-            value.co_qualname,
-            value.co_linetable,
-            value.co_exceptiontable,
-        ):
-            yield from _objects(attribute)
 
 
 def compile_tree(root: Path, folder: str) -> None:

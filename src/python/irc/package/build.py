@@ -48,8 +48,11 @@ def package(inputs: Inputs, output: Path) -> None:
     Of the image's blobs only those of this agent are written: its code, configuration, manifest.
 
     Raises:
-        ImageError: an input is missing or does not fit the others.
+        ImageError: an input is missing or does not fit the others, or ``output`` is not empty:
+            what an earlier package left there must not be shipped with this one.
     """
+    if output.is_dir() and any(output.iterdir()):
+        raise ImageError(f"{output} is not empty")
     if inputs.repository is not None and not _REPOSITORY.fullmatch(inputs.repository):
         raise ImageError(
             f"{inputs.repository!r} is not a repository: <registry>/<name> "
