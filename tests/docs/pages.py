@@ -1,0 +1,72 @@
+"""The pages below ``docs/``, read as what they show: flows, and what the compiler says of them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from irc.diagnostics import render_text
+from irc.pipeline import Result, check
+
+ERRORS = Path("docs/errors.md")
+LANGUAGE = Path("docs/language.md")
+
+#: The name that the flows of the pages go by.
+FLOW = "flow.yaml"
+
+_FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_SECTION = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A block of code; ``info`` is what stands behind the opening marks, as ``yaml fails``."""
+
+    info: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the second level, with its blocks of code in order."""
+
+    title: str
+    text: str
+    fences: tuple[Fence, ...]
+
+    def fence(self, info: str) -> Fence:
+        """The only block of that kind."""
+        (found,) = [fence for fence in self.fences if fence.info == info]
+        return found
+
+
+def sections(page: Path) -> Iterator[Section]:
+    """The sections of a page, in order."""
+    _, *parts = re.split(r"^(?=## )", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for part in parts:
+        title = _SECTION.match(part)
+        assert title is not None
+        yield Section(title["title"], part, tuple(fences(part)))
+
+
+def fences(text: str) -> Iterator[Fence]:
+    """The blocks of code of a text, in order."""
+    for match in _FENCE.finditer(text):
+        yield Fence(match["info"], match["text"])
+
+
+def check_text(flow: str | bytes) -> Result:
+    """Check a flow that stands alone: no other file is there to be read."""
+    content = flow.encode() if isinstance(flow, str) else flow
+
+    def read(name: str) -> bytes:
+        if name != FLOW:
+            raise FileNotFoundError(2, "No such file or directory")
+        return content
+
+    return check(FLOW, read)
+
+
+def rendered(result: Result) -> str:
+    """The findings as the command line shows them."""
+    return render_text(result.report, result.sources)
