@@ -66,7 +66,7 @@ def container(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningAgent]:
     """The image, run as an unprivileged user without anything that it could write to."""
-    image = podman.output("pull", "--quiet", f"oci:{layout.folder}")
+    image = podman.pull(layout.folder)
     environment = {
         "OPENAI_API_KEY": API_KEY,
         "OPENAI_BASE_URL": model.base_url,

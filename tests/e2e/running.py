@@ -146,17 +146,26 @@ class Podman:
             *arguments,
         ]
 
-    def output(self, *arguments: str) -> str:
+    def output(self, *arguments: str, cwd: Path | None = None) -> str:
         """What a podman command prints; fails with what it says on stderr."""
         done = subprocess.run(
             self.command(*arguments),
             env=self.environment,
+            cwd=cwd,
             capture_output=True,
             text=True,
             timeout=300,
         )
         assert done.returncode == 0, f"podman {' '.join(arguments)}:\n{done.stderr}"
         return done.stdout.strip()
+
+    def pull(self, layout: Path) -> str:
+        """Take the image of a layout folder into the storage; returns its id.
+
+        podman makes an image name of the path, which must not hold capitals then: so the path is
+        a relative one, as a user would give it.
+        """
+        return self.output("pull", "--quiet", f"oci:{layout.name}", cwd=layout.parent)
 
     def run_command(
         self, image: str, *, name: str, environment: Mapping[str, str], features: Path

@@ -87,7 +87,7 @@ def test_skopeo_reads_the_image_and_copies_it_unchanged(layout: Layout, tmp_path
 
 
 def test_podman_knows_the_image_by_its_config(podman: Podman, layout: Layout) -> None:
-    image = podman.output("pull", "--quiet", f"oci:{layout.folder}")
+    image = podman.pull(layout.folder)
     assert f"sha256:{image}" == layout.manifest["config"]["digest"]
 
 
