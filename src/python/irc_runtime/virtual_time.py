@@ -40,6 +40,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = JumpingSelector()
         super().__init__(self._jumping)
+        # A finer one is lost beside a clock that has jumped far, and timers would never be due.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Seconds since the loop began."""
