@@ -155,6 +155,7 @@ class Podman:
             capture_output=True,
             text=True,
             timeout=300,
+            check=False,
         )
         assert done.returncode == 0, f"podman {' '.join(arguments)}:\n{done.stderr}"
         return done.stdout.strip()
