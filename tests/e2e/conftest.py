@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def pex(
 
 
 @pytest.fixture(params=["container", "pex"])
-def agent(request: pytest.FixtureRequest, model: OpenAIServer) -> RunningAgent:
+def agent(request: Any, model: OpenAIServer) -> RunningAgent:
     """The packaged agent, once as the image and once as the PEX."""
     model.script()
     model.requests.clear()

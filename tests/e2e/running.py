@@ -192,4 +192,7 @@ def private_podman() -> Iterator[Podman]:
         podman.output("rmi", "--all", "--force")
         if os.geteuid() != 0:  # layers of an ordinary user belong to ids of its user namespace
             podman.output("unshare", "rm", "--recursive", str(folder / "root"))
+        mounted = folder / "root" / "overlay"
+        if mounted.is_mount():  # what a podman that was killed leaves mounted
+            subprocess.run(["umount", str(mounted)], env=podman.environment, check=True)
         shutil.rmtree(folder)
