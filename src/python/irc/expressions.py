@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Code, Items, Mapped, quoted
+from irc.syntax import parse_expression
 
 FUNCTIONS = frozenset(
     ["len", "min", "max", "sum", "abs", "round", "sorted", "any", "all", "str", "int", "float", "bool"]
@@ -147,12 +148,12 @@ def compile_expression(
     """
     before = len(text) - len(text.lstrip())
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = parse_expression(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
         rows = text.strip().split("\n")[: line - 1]
         start = before + sum(len(row) + 1 for row in rows) + column - 1
-        message = getattr(error, "msg", None) or "too deeply nested"
+        message = getattr(error, "msg", None) or str(error) or "too deeply nested"
         report.error("E402", span_of(start, start + 1), f"not an expression: {message}")
         return None
     checker = _Checker(text.strip(), before, scope, frozenset(context_fields), report, span_of)
@@ -208,7 +209,9 @@ class _Checker:
         elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
             self._comprehension(node, bound)
         elif isinstance(node, _PLAIN_NODES):
-            if isinstance(node, ast.Constant) and isinstance(node.value, bytes | complex):
+            if isinstance(node, ast.Constant) and not isinstance(
+                node.value, str | int | float | None
+            ):
                 self.fail(
                     "E402", node, f"{type(node.value).__name__} values are not part of expressions"
                 )
@@ -312,9 +315,13 @@ class _Rewriter(ast.NodeTransformer):
     def __init__(self, scope: Mapping[str, str]) -> None:
         self.scope = scope
         self.bound: frozenset[str] = frozenset()
+        self.outer = frozenset({*scope.values(), "ctx", "inputs", "self"})
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in self.scope and node.id not in self.bound:
+        if node.id in self.bound:  # a comprehension's own; it must not hide what stands outside
+            name = f"{node.id}_" if node.id in self.outer else node.id
+            return ast.Name(name, node.ctx)
+        if node.id in self.scope:
             return ast.parse(self.scope[node.id], mode="eval").body
         return node
 

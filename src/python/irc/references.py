@@ -49,7 +49,8 @@ def find_references(text: str, malformed: Callable[[int, int], None]) -> list[Re
             steps.append(int(index) if index is not None else name or single or double or "")
         found.append(Reference(body["root"], tuple(steps), *match.span()))
     opened = REFERENCE.sub(lambda match: " " * len(match[0]), text)
-    for at in (match.start() for match in re.finditer(r"\$\{", opened)):
+    at = opened.find("${")
+    if at >= 0:
         malformed(at, len(text))
     return found
 

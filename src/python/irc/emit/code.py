@@ -119,6 +119,14 @@ def quoted(text: str) -> str:
     )
 
 
+def escaped(text: str) -> str:
+    """A text as it stands between double quotes."""
+    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain
+    )
+
+
 def _json_safe(text: str) -> bool:
     """Whether JSON's escapes of the text mean the same in Python."""
     return all(char.isprintable() or char in "\n\t\r\b\f" for char in text)

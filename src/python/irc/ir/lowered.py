@@ -60,6 +60,8 @@ class LoweredNode:
         imports: modules and names that the body uses.
         resources: what the body needs of the agent: features, models, http.
         environment: names of environment variables that it reads.
+        context_fields: the context fields that it reads.
+        reads_any_field: whether it may read others as well.
     """
 
     name: str
@@ -74,3 +76,4 @@ class LoweredNode:
     input_schemas: dict[str, str] = field(default_factory=dict)
     output_schemas: dict[str, str] = field(default_factory=dict)
     context_fields: set[str] = field(default_factory=set)
+    reads_any_field: bool = False

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictFloat,
     StrictInt,
     StrictStr,
     model_validator,
@@ -20,8 +21,10 @@ from pydantic import (
 PortType = Literal[
     "string", "number", "boolean", "object", "array", "document", "table", "embedding"
 ]
-PositiveInt = Annotated[int, Field(strict=True, gt=0)]
-NonNegativeInt = Annotated[int, Field(strict=True, ge=0)]
+MAX_INT = 2**31 - 1
+PositiveInt = Annotated[int, Field(strict=True, gt=0, le=MAX_INT)]
+NonNegativeInt = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
+PositiveFloat = Annotated[float, Field(strict=True, gt=0, le=MAX_INT)]
 Name = Annotated[str, Field(strict=True, min_length=1)]
 
 
@@ -104,7 +107,7 @@ class Prompt(Shape):
     template: StrictStr | FileText
     system: StrictStr | FileText | None = None
     model: ModelRef
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.7
     max_tokens: PositiveInt | None = None
     output_schema: dict[str, Any] | None = None
     tools: list[Tool] = []
@@ -114,7 +117,7 @@ class Prompt(Shape):
 
 
 class CacheSettings(Shape):
-    ttl_seconds: Annotated[float, Field(gt=0)]
+    ttl_seconds: PositiveFloat
     max_entries: PositiveInt = 1024
 
 
@@ -130,13 +133,13 @@ class Runtime(Shape):
 class State(Shape):
     scope: Literal["request", "session"]
     key: Name | None = None
-    ttl_seconds: Annotated[float, Field(gt=0)] | None = None
+    ttl_seconds: PositiveFloat | None = None
     backend: Literal["memory", "redis", "hopsworks"] = "memory"
 
 
 class Position(Shape):
-    x: float
-    y: float
+    x: StrictFloat
+    y: StrictFloat
 
 
 class Node(Shape):
@@ -175,7 +178,7 @@ class Metadata(Shape):
 
 
 class Resources(Shape):
-    cpu: StrictStr | StrictInt | float | None = None
+    cpu: StrictStr | StrictInt | StrictFloat | None = None
     memory: StrictStr | StrictInt | None = None
     gpu: StrictInt | StrictStr | None = None
 
@@ -192,7 +195,7 @@ class KServe(Shape):
     max_replicas: PositiveInt | None = None
     target_rps: PositiveInt | None = None
     resources: Resources = Resources()
-    env: dict[str, StrictStr | StrictInt | float | StrictBool] = {}
+    env: dict[str, StrictStr | StrictInt | StrictFloat | StrictBool] = {}
     secrets: dict[str, SecretRef] = {}
     service_account: Name | None = None
     annotations: dict[str, StrictStr] = {}

@@ -11,6 +11,7 @@ from irc.expressions import Expression
 from irc.ir.lowered import Body
 from irc.ir.model import Shape
 from irc.ops.registry import OperationType
+from irc.references import find_references, is_single
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
@@ -33,7 +34,14 @@ def _parts(
     """The output port, the array and the expression."""
     assert lowering.node.transform is not None
     port = lowering.only_output(lowering.node.transform.spec["op"])
-    array = lowering.value(arguments.input, (*lowering.at, "input"))
+    place = (*lowering.at, "input")
+    references = find_references(arguments.input, lambda start, end: None)
+    if not is_single(arguments.input, references):
+        lowering.report.error(
+            "E205", lowering.document.span(place), "'input' is one reference",
+            hint='input: "${items}"',
+        )  # fmt: skip
+    array = lowering.value(arguments.input, place)
     expression = lowering.expression(
         arguments.expression,
         {**{name: name for name in names}, "context": "context"},

@@ -5,18 +5,24 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from irc.diagnostics import Span
 from irc.ir.lowered import Body, UserCode
 from irc.ir.model import FileText, FunctionName
+from irc.passes.context_reads import context_reads
 from irc.passes.shape import validate
 from irc.source import Path
+from irc.syntax import awaits, check_module, parse_module
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
+Place = Callable[[int, int], Span]
+"""From a line and a column (from 0) of a code text to the place in a file."""
+
 PARAMETERS = ("inputs", "context", "state")
 
 
@@ -75,8 +81,9 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
     transform = _find_transform(lowering, tree, lowering.document.span(path), place)
     if transform is None:
         return None
+    _refuse_imports(lowering, tree, place)
     is_async = isinstance(transform, ast.AsyncFunctionDef)
-    if not is_async and _awaits(transform):
+    if isinstance(transform, ast.FunctionDef) and awaits(transform):
         is_async = True
         lowering.report.warning(
             "W406", place(transform.lineno, transform.col_offset),
@@ -114,7 +121,7 @@ def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
     found = _find_transform(lowering, tree, lowering.document.span(file_path), place)
     if found is None:
         return None
-    if isinstance(found, ast.FunctionDef) and _awaits(found):
+    if isinstance(found, ast.FunctionDef) and awaits(found):
         lowering.report.error(
             "E407",
             place(found.lineno, found.col_offset),
@@ -140,6 +147,7 @@ def _named(lowering: Lowering, path: Path, function: str) -> UserCode | None:
         )  # fmt: skip
         return None
     module, _, name = spec.function.partition(":")
+    _note_reads(lowering, None)
     return UserCode(function, module=module, imported=name)
 
 
@@ -149,13 +157,10 @@ def module_name(file: str, source_root: str) -> str:
     return posixpath.splitext(relative)[0].replace("/", ".")
 
 
-def _parse(lowering: Lowering, text: str, place) -> ast.Module | None:  # type: ignore[no-untyped-def]
-    import warnings
-
+def _parse(lowering: Lowering, text: str, place: Place) -> ast.Module | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        tree = parse_module(text)
+        check_module(tree)
     except SyntaxError as error:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         lowering.report.error("E406", place(line, column), f"not valid Python: {error.msg}")
@@ -163,10 +168,43 @@ def _parse(lowering: Lowering, text: str, place) -> ast.Module | None:  # type: 
         lowering.report.error(
             "E406", place(1, 0), f"not valid Python: {error or 'too deeply nested'}"
         )
+    else:
+        return tree
     return None
 
 
-def _find_transform(lowering: Lowering, tree: ast.Module, whole: Span, place):  # type: ignore[no-untyped-def]
+def _refuse_imports(lowering: Lowering, tree: ast.Module, place: Place) -> None:
+    """Refuse imports that the generated module could not hold."""
+    for item in ast.walk(tree):
+        if not isinstance(item, ast.ImportFrom):
+            continue
+        if item.level:
+            lowering.report.error(
+                "E501", place(item.lineno, item.col_offset), "a relative import in a flow's code",
+                hint="name the module from the source root on",
+            )  # fmt: skip
+        elif item.names[0].name == "*":
+            lowering.report.error(
+                "E501", place(item.lineno, item.col_offset), "'import *' in a flow's code",
+                hint="name what the code uses",
+            )  # fmt: skip
+
+
+def _note_reads(
+    lowering: Lowering, function: ast.FunctionDef | ast.AsyncFunctionDef | None
+) -> None:
+    """Note the context fields that code reads: all there are, where its text does not show it."""
+    fields = None if function is None else context_reads(function)
+    if fields is None:
+        lowering.result.reads_any_field = True
+        context = lowering.graph.flow.context
+        fields = {*context.requires, *context.optional, "user_id", "session_id", "auth"}
+    lowering.result.context_fields |= fields
+
+
+def _find_transform(
+    lowering: Lowering, tree: ast.Module, whole: Span, place: Place
+) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     found = [
         item for item in tree.body
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "transform"
@@ -189,20 +227,5 @@ def _find_transform(lowering: Lowering, tree: ast.Module, whole: Span, place):  
             hint="def transform(inputs, context, state): ...",
         )  # fmt: skip
         return None
+    _note_reads(lowering, function)
     return function
-
-
-def _awaits(function: ast.FunctionDef) -> bool:
-    """Whether the function's own body awaits; nested functions do not count."""
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
-            return True
-        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) and any(
-            generator.is_async for generator in node.generators
-        ):
-            return True
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            stack.extend(ast.iter_child_nodes(node))
-    return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from irc.diagnostics import Diagnostics, did_you_mean
-from irc.emit.code import Call, Code, Items, call, literal, mapped, quoted, strings
+from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
 from irc.expressions import (
     BUILT_IN_FIELDS,
     Expression,
@@ -38,6 +38,7 @@ class Lowering:
     Attributes:
         path: where the node stands in the document.
         at: where the operation's arguments stand.
+        constants: the constants of all nodes so far.
     """
 
     document: Document
@@ -47,6 +48,7 @@ class Lowering:
     name: str
     node: Node
     result: LoweredNode
+    constants: set[str]
 
     @property
     def path(self) -> Path:
@@ -81,10 +83,19 @@ class Lowering:
         if isinstance(data, str):
             return self._text(data, path)
         if isinstance(data, dict):
+            self._check_keys(data, path)
             return mapped((str(key), self.value(item, (*path, key))) for key, item in data.items())
         if isinstance(data, list):
             return Items(tuple(self.value(item, (*path, i)) for i, item in enumerate(data)))
         return literal(data)
+
+    def _check_keys(self, data: dict[str, Any], path: Path) -> None:
+        for key in data:
+            if "${" in str(key):
+                self.report.error(
+                    "E408", self.document.key_span((*path, key)), "a key holds no references",
+                    hint="references stand in values",
+                )  # fmt: skip
 
     def _text(self, text: str, path: Path) -> Code:
         def malformed(start: int, end: int) -> None:
@@ -98,6 +109,8 @@ class Lowering:
             return quoted(text)
         if is_single(text, references):
             return self.reference(references[0], path)
+        if any(_is_awkward(reference) for reference in references):
+            return self._joined(text, references, path)
         parts, at = [], 0
         for reference in references:
             parts.append(_f_text(text[at : reference.start]))
@@ -106,8 +119,20 @@ class Lowering:
         parts.append(_f_text(text[at:]))
         return 'f"' + "".join(parts) + '"'
 
+    def _joined(self, text: str, references: list[Reference], path: Path) -> str:
+        """A text whose references hold what may not stand within an f-string."""
+        parts, at = [], 0
+        for reference in references:
+            parts.append(quoted(text[at : reference.start]))
+            parts.append(self._formatted(reference, path))
+            at = reference.end
+        parts.append(quoted(text[at:]))
+        return " + ".join(part for part in parts if part != '""')
+
     def _formatted(self, reference: Reference, path: Path) -> str:
-        code = self.reference(reference, path).replace('"', "'")
+        code = self.reference(reference, path)
+        if not _is_awkward(reference):
+            code = code.replace('"', "'")
         port = next((item for item in self.node.inputs if item.name == reference.root), None)
         if reference.root == "env" or (
             port and not reference.path and port.type in {"string", "document"}
@@ -187,29 +212,49 @@ class Lowering:
             (("optional", strings(optional)),) if optional else (),
         )
 
+    def constant(self, suffix: str) -> str:
+        """A name for a constant of this node that no other constant of the module has."""
+        wanted = f"{self.name}_{suffix}".upper()
+        name, number = wanted, 2
+        while name in self.constants:
+            name, number = f"{wanted}_{number}", number + 1
+        self.constants.add(name)
+        return name
+
     def schema_constant(self, suffix: str, schema: Any) -> str:
-        name = f"{self.name}_{suffix}".upper()
+        """Keep a schema as a constant, and give its name."""
+        name = self.constant(suffix)
         self.uses("irc_runtime.schema", "Schema")
         self.result.constants[name] = call("Schema", literal(schema))
         return name
 
 
+def _is_awkward(reference: Reference) -> bool:
+    """Whether a step of a reference cannot be written within an f-string of Python 3.11."""
+    steps = [step for step in reference.path if isinstance(step, str)]
+    return any(set("'\"\\") & set(step) or not step.isprintable() for step in steps)
+
+
 def _f_text(text: str) -> str:
-    return quoted(text)[1:-1].replace("{", "{{").replace("}", "}}")
+    return escaped(text).replace("{", "{{").replace("}", "}}")
 
 
 def lower(
     document: Document, graph: Graph, files: Files, report: Diagnostics
 ) -> dict[str, LoweredNode]:
     """Lower every node, those that do not run included: their mistakes are told as well."""
-    return {name: _lower_node(document, graph, name, files, report) for name in graph.flow.nodes}
+    constants: set[str] = set()
+    lowered: dict[str, LoweredNode] = {}
+    for name, node in graph.flow.nodes.items():
+        lowering = Lowering(
+            document, graph, files, report, name, node, LoweredNode(name), constants
+        )
+        lowered[name] = _lower_node(lowering)
+    return lowered
 
 
-def _lower_node(
-    document: Document, graph: Graph, name: str, files: Files, report: Diagnostics
-) -> LoweredNode:
-    node = graph.flow.nodes[name]
-    lowering = Lowering(document, graph, files, report, name, node, LoweredNode(name))
+def _lower_node(lowering: Lowering) -> LoweredNode:
+    node = lowering.node
     _lower_schemas(lowering)
     if node.prompt is not None:
         lower_prompt(lowering)

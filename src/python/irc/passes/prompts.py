@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes as jinja
-from jinja2.meta import find_undeclared_variables
+from jinja2.compiler import CodeGenerator
+from jinja2.meta import TrackingCodeGenerator
 
 from irc.diagnostics import Span, did_you_mean
 from irc.emit.code import Code, block_text, call, literal, quoted
@@ -24,7 +25,23 @@ if TYPE_CHECKING:
 
 SUPPORTED_PROVIDERS = ("openai",)
 
-_ENVIRONMENT = jinja2.Environment(autoescape=False)
+
+class _NoFolding(CodeGenerator):
+    """Writes a template's code without computing its constants: `{{ 9**9**9 }}` never ends."""
+
+    def _output_child_to_const(self, node: jinja.Expr, frame: Any, finalize: Any) -> str:
+        raise jinja.Impossible
+
+
+class _Variables(_NoFolding, TrackingCodeGenerator):
+    """Collects the variables that a template takes from outside."""
+
+
+class _Environment(jinja2.Environment):
+    code_generator_class = _NoFolding
+
+
+_ENVIRONMENT = _Environment(autoescape=False, optimized=False)
 
 SpanOfLine = Callable[[int, str], Span]
 """From a line of a text (and a word on it) to the place in a file."""
@@ -62,6 +79,8 @@ def lower_prompt(lowering: Lowering) -> None:
     if template is None:
         return
     schema = _output_schema(lowering, prompt, path)
+    if prompt.output_schema is not None and schema is None:
+        return
     answer = _answer(lowering, prompt, path)
     if answer is None:
         return
@@ -73,19 +92,25 @@ def lower_prompt(lowering: Lowering) -> None:
         settled = lowering.uses("irc_runtime.node", "settled")
         body.add(f"prepared = await {settled}({first.function}(inputs, ctx, {state}))")
         inputs = "{**inputs, **prepared}"
-    _ask(lowering, body, constant, inputs, answer)
+    _ask(lowering, body, constant, inputs, answer, with_state=lowering.node.state is not None)
     lowering.result.body = body
     if prompt.fallback is not None:
         _fallback(lowering, prompt, path, (template, system, schema), answer)
 
 
 def _ask(
-    lowering: Lowering, body: Body, constant: str, inputs: str, answer: list[str] | str
+    lowering: Lowering,
+    body: Body,
+    constant: str,
+    inputs: str,
+    answer: list[str] | str,
+    *,
+    with_state: bool,
 ) -> None:
     """Ask the model and return its answer by port."""
     models = lowering.needs("models")
     arguments: list[Code] = [constant, inputs, "ctx"]
-    if lowering.node.state is not None and not constant.endswith("_FALLBACK_PROMPT"):
+    if with_state:
         arguments.append("state")
     body.add("answer = await ", call(f"{models}.complete", *arguments))
     if isinstance(answer, str):
@@ -140,13 +165,17 @@ def _template(
     try:
         tree = _ENVIRONMENT.parse(text)
         _ENVIRONMENT.compile(tree)  # unknown filters and tests
+        fine = _check_variables(lowering, tree, place, any_variable)
     except jinja2.TemplateSyntaxError as error:
         lowering.report.error("E404", place(error.lineno, ""), f"the template: {error.message}")
         return None
-    except RecursionError:
+    except ValueError as error:
+        lowering.report.error("E404", place(1, ""), f"the template: {error}")
+        return None
+    except (RecursionError, SyntaxError):  # SyntaxError: more blocks than Python nests
         lowering.report.error("E404", place(1, ""), "the template is too deeply nested")
         return None
-    return text if _check_variables(lowering, tree, place, any_variable) else None
+    return text if fine else None
 
 
 def _check_variables(
@@ -155,7 +184,14 @@ def _check_variables(
     inputs = [port.name for port in lowering.node.inputs]
     known = {*inputs, "context", *(["state"] if lowering.node.state is not None else [])}
     fine = True
-    undeclared = find_undeclared_variables(tree)
+    tracker = _Variables(_ENVIRONMENT)
+    tracker.visit(tree)
+    undeclared = tracker.undeclared_identifiers
+    for other in tree.find_all((jinja.Include, jinja.Import, jinja.FromImport, jinja.Extends)):
+        fine = False
+        lowering.report.error(
+            "E501", place(other.lineno, ""), "a template that refers to another one"
+        )
     for item in tree.find_all(jinja.Name):
         if item.name in undeclared and item.name not in known and not any_variable:
             fine = False
@@ -167,6 +203,7 @@ def _check_variables(
                 ],
                 hint=did_you_mean(item.name, known),
             )  # fmt: skip
+    lowering.result.context_fields |= _fields_by_get(tree)
     for access in tree.find_all((jinja.Getattr, jinja.Getitem)):
         field = _context_field(access)
         if field is None:
@@ -188,7 +225,22 @@ def _context_field(access: Any) -> str | None:
         return None
     if isinstance(access, jinja.Getattr):
         return None if access.attr == "get" else access.attr
-    return access.arg.value if isinstance(access.arg, jinja.Const) else None
+    constant = access.arg.value if isinstance(access.arg, jinja.Const) else None
+    return constant if isinstance(constant, str) else None
+
+
+def _fields_by_get(tree: jinja.Template) -> set[str]:
+    """The fields of ``context.get("field")``, which need not be declared."""
+    return {
+        call.args[0].value
+        for call in tree.find_all(jinja.Call)
+        if isinstance(call.node, jinja.Getattr)
+        and isinstance(call.node.node, jinja.Name)
+        and (call.node.node.name, call.node.attr) == ("context", "get")
+        and call.args
+        and isinstance(call.args[0], jinja.Const)
+        and isinstance(call.args[0].value, str)
+    }
 
 
 def _word(line: str, word: str) -> int:
@@ -200,7 +252,8 @@ def _output_schema(lowering: Lowering, prompt: Prompt, path: Path) -> str | None
     if prompt.output_schema is None:
         return None
     place = (*path, "output_schema")
-    check_schema(lowering.document, prompt.output_schema, place, lowering.report)
+    if not check_schema(lowering.document, prompt.output_schema, place, lowering.report):
+        return None
     return lowering.schema_constant("answer_schema", prompt.output_schema)
 
 
@@ -233,7 +286,7 @@ def _constant(
     system: str | None,
     schema: str | None,
 ) -> str:
-    name = f"{lowering.name}_{suffix}".upper()
+    name = lowering.constant(suffix)
     lowering.uses("irc_runtime.prompt", "Prompt")
     lowering.uses("irc_runtime.prompt", "ChatModel")
     keywords: dict[str, Code] = {
@@ -260,6 +313,14 @@ def _model(model: ModelRef) -> dict[str, Code]:
     return fields
 
 
+def _needs_more_than_inputs(lowering: Lowering, parts: tuple[str, str | None, str | None]) -> bool:
+    """Whether a prompt reads what the fallback's method does not have."""
+    if lowering.node.transform is not None:
+        return True
+    texts = f"{parts[0]}\n{parts[1] or ''}"
+    return lowering.node.state is not None and re.search(r"\bstate\b", texts) is not None
+
+
 def _fallback(
     lowering: Lowering,
     prompt: Prompt,
@@ -283,10 +344,17 @@ def _fallback(
         static = _static(lowering, prompt, (*place, "static_response"), answer)
         if static is None:
             return
+    if fallback.model is not None and _needs_more_than_inputs(lowering, parts):
+        lowering.report.error(
+            "E501", lowering.document.key_span((*place, "model")),
+            "a fallback model of a node whose template reads state or a transform's result",
+            hint="use a 'static_response', or another node on the error port",
+        )  # fmt: skip
+        return
     if fallback.model is not None:
         constant = _constant(lowering, "fallback_prompt", prompt, fallback.model, *parts)
         inner = Body()
-        _ask(lowering, inner, constant, "inputs", answer)
+        _ask(lowering, inner, constant, "inputs", answer, with_state=False)
         if static is None:
             body = inner
         else:
@@ -325,6 +393,17 @@ def _static(lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | 
             return None
     if isinstance(answer, str):
         return literal({answer: value})
+    lacking = [
+        port.name
+        for port in lowering.node.outputs
+        if not port.optional and not (isinstance(value, dict) and port.name in value)
+    ]
+    if lacking:
+        lowering.report.error(
+            "E203", lowering.document.span(path),
+            f"the static response does not say the outputs {', '.join(lacking)}",
+        )  # fmt: skip
+        return None
     return literal({name: value[name] for name in answer if name in value})
 
 

@@ -82,6 +82,7 @@ class _Resolver:
             for side, ports in (("inputs", node.inputs), ("outputs", node.outputs)):
                 names = [(port.name, (*path, side, i, "name")) for i, port in enumerate(ports)]
                 self._unique(names, PORT_NAME, "port")
+            self._refuse_unused(node, path)
             if node.error and any(port.name == node.error.name for port in node.outputs):
                 self.report.error(
                     "E303", self.document.span((*path, "error", "name")),
@@ -91,6 +92,28 @@ class _Resolver:
                 self.report.error(
                     "E202", self.document.key_span(path),
                     f"the node '{name}' needs a 'transform' or a 'prompt'",
+                )  # fmt: skip
+
+    def _refuse_unused(self, node: Node, path: Path) -> None:
+        """Refuse settings of ports that would have no effect."""
+        places = [(port, (*path, "outputs", i)) for i, port in enumerate(node.outputs)]
+        if node.error is not None:
+            places.append((node.error, (*path, "error")))
+            if node.error.json_schema is not None:
+                self.report.error(
+                    "E501", self.document.key_span((*path, "error", "schema")),
+                    "a schema of an error port; what it delivers is always of one form",
+                )  # fmt: skip
+            if node.error.type != "object":
+                self.report.error(
+                    "E501", self.document.span((*path, "error", "type")),
+                    f"an error port of type {node.error.type}; what it delivers is an object",
+                )  # fmt: skip
+        for port, place in places:
+            if port.default is not None:
+                self.report.error(
+                    "E501", self.document.key_span((*place, "default")),
+                    "a default of an output", hint="give the inputs that it feeds a default",
                 )  # fmt: skip
 
     def _unique(

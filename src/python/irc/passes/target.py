@@ -69,12 +69,18 @@ def _check_state(document: Document, graph: Graph, name: str, report: Diagnostic
     path: Path = (*at, "key")
     span = document.span(path)
     try:
-        fields = [
-            part[1] for part in string.Formatter().parse(state.key or name) if part[1] is not None
+        parts = [
+            part for part in string.Formatter().parse(state.key or name) if part[1] is not None
         ]
     except ValueError as error:
         report.error("E308", span, f"the state key cannot be read: {error}")
         return
+    fields = [str(part[1]) for part in parts]
+    for field, spec, conversion in ((part[1], part[2], part[3]) for part in parts):
+        if spec or conversion:
+            report.error(
+                "E308", span, f"the state key formats '{field}'", hint="only its value is used"
+            )
     for field in fields:
         known = {
             "session_id",

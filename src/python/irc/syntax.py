@@ -1,0 +1,85 @@
+"""Python texts as syntax trees: what of them every pass can walk."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import TypeVar
+
+MAX_TREE_DEPTH = 150
+"""Levels of nesting; the passes over syntax trees recurse, a few frames for each."""
+
+
+Tree = TypeVar("Tree", ast.Module, ast.Expression)
+
+
+class TooDeepError(ValueError):
+    """A text is nested deeper than any that people write."""
+
+    def __init__(self) -> None:
+        super().__init__("too deeply nested")
+
+
+def parse_module(text: str) -> ast.Module:
+    """The tree of a module.
+
+    Raises:
+        SyntaxError, ValueError, MemoryError, RecursionError: as ``ast.parse``.
+        TooDeepError: nested deeper than ``MAX_TREE_DEPTH``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _bounded(ast.parse(text))
+
+
+def parse_expression(text: str) -> ast.Expression:
+    """The tree of an expression; raises as ``parse_module`` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _bounded(ast.parse(text, mode="eval"))
+
+
+def _bounded(tree: Tree) -> Tree:
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_TREE_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise TooDeepError
+
+
+def check_module(tree: ast.Module) -> None:
+    """Check what only Python's compiler sees, such as a ``return`` outside of a function.
+
+    A plain ``transform`` that awaits passes: it becomes ``async def``.
+
+    Raises:
+        SyntaxError: as Python does.
+    """
+    body = [_as_async(item) for item in tree.body]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(ast.Module(body, tree.type_ignores), "<code>", "exec", dont_inherit=True)
+
+
+def _as_async(item: ast.stmt) -> ast.stmt:
+    if not (isinstance(item, ast.FunctionDef) and item.name == "transform" and awaits(item)):
+        return item
+    fields = {name: getattr(item, name) for name in item._fields}
+    return ast.copy_location(ast.AsyncFunctionDef(**fields), item)
+
+
+def awaits(function: ast.FunctionDef) -> bool:
+    """Whether the function's own body awaits; nested functions do not count."""
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) and any(
+            generator.is_async for generator in node.generators
+        ):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
