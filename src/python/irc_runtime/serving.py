@@ -92,6 +92,10 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
     def start(self) -> None:
         """Do nothing: readiness is what ``load`` says, not that the server started."""
 
+    def validate(self, payload: Any) -> Any:
+        """Take the payload as it is: ``predict`` says what is wrong with it."""
+        return payload
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to a worker process as a name, to be loaded there: connections do not travel."""
         return _load_in_worker, (type(self.agent), self.name)

@@ -1,0 +1,167 @@
+"""The HTTP client against a server on the loopback."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from irc_runtime.errors import HttpError
+from irc_runtime.http import HttpClient, HttpResponse
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers what the path says."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self._echo(self.rfile.read(length).decode())
+
+    def do_GET(self) -> None:
+        kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
+        if kind == "echo":
+            self._echo("")
+        elif kind == "status":
+            self._send(int(rest), {"Content-Type": "application/json"}, b'{"why": "told so"}')
+        elif kind == "raw":
+            self._send(200, {"Content-Type": rest.replace("-", "/")}, b"plain text")
+        elif kind == "empty":
+            self._send(204, {}, b"")
+        elif kind == "big":
+            self._send(200, {}, b"x" * int(rest))
+        elif kind == "to":
+            self._send(302, {"Location": rest}, b"")
+        elif kind == "loop":
+            self._send(302, {"Location": "/loop"}, b"")
+        elif kind == "slow":
+            time.sleep(2)
+
+    def _echo(self, body: str) -> None:
+        seen = {
+            "method": self.command,
+            "path": self.path,
+            "body": body,
+            "type": self.headers.get("Content-Type"),
+            "token": self.headers.get("X-Token"),
+        }
+        self._send(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def call(method: str, url: str, limit: int = 10_000, **options: Any) -> HttpResponse:
+    async def main() -> HttpResponse:
+        client = HttpClient(max_response_bytes=limit)
+        try:
+            response: HttpResponse = await getattr(client, method)(url, **options)
+            return response
+        finally:
+            await client.close()
+
+    return asyncio.run(main())
+
+
+def test_a_post_sends_json_headers_and_query(address: str) -> None:
+    response = call(
+        "post",
+        f"{address}/echo?a=1",
+        headers={"X-Token": "t", "X-None": None},
+        query={"b": "x y", "c": None, "d": True},
+        body={"k": [1, None]},
+    )
+    assert response.status == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.body == {
+        "method": "POST",
+        "path": "/echo?a=1&b=x+y&d=true",
+        "body": '{"k":[1,null]}',
+        "type": "application/json",
+        "token": "t",
+    }
+
+
+def test_a_get_sends_no_body(address: str) -> None:
+    body = call("get", f"{address}/echo").body
+    assert (body["method"], body["body"], body["type"]) == ("GET", "", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(400, False), (401, False), (404, False), (408, True), (425, True), (429, True), (503, True)],
+)
+def test_error_statuses_are_retryable_or_not(address: str, status: int, retryable: bool) -> None:
+    with pytest.raises(HttpError) as caught:
+        call("get", f"{address}/status/{status}?token=secret")
+    assert (caught.value.response_status, caught.value.retryable) == (status, retryable)
+    assert "secret" not in caught.value.reason
+
+
+def test_a_flow_that_reads_the_status_gets_it(address: str) -> None:
+    response = call("get", f"{address}/status/404", check=False)
+    assert (response.status, response.body) == (404, {"why": "told so"})
+
+
+def test_bodies_are_json_text_or_nothing(address: str) -> None:
+    assert call("get", f"{address}/raw/text-plain").body == "plain text"
+    assert call("get", f"{address}/empty").body is None
+    with pytest.raises(HttpError, match="malformed JSON") as caught:
+        call("get", f"{address}/raw/application-json")
+    assert caught.value.retryable
+
+
+def test_a_response_is_bounded(address: str) -> None:
+    assert len(call("get", f"{address}/big/1000", limit=1000).body) == 1000
+    with pytest.raises(HttpError, match="more than 1000 bytes"):
+        call("get", f"{address}/big/1001", limit=1000)
+
+
+def test_redirects_stay_on_their_host(address: str) -> None:
+    assert call("get", f"{address}/to//echo").body["path"] == "/echo"
+    other = address.replace("127.0.0.1", "localhost")
+    with pytest.raises(HttpError, match="leads to another host"):
+        call("get", f"{address}/to/{other}/echo")
+    with pytest.raises(HttpError, match="on and on"):
+        call("get", f"{address}/loop")
+
+
+def test_time_is_bounded(address: str) -> None:
+    with pytest.raises(TimeoutError):
+        call("get", f"{address}/slow", timeout_s=0.1)
+
+
+def test_no_connection_is_retryable() -> None:
+    with pytest.raises(HttpError, match="ConnectError") as caught:
+        call("get", "http://127.0.0.1:9/")
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/x", "/only/a/path", "http://a b\x00", "nonsense"]
+)
+def test_addresses_that_are_none_are_refused(url: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        call("get", url)
+    assert not caught.value.retryable

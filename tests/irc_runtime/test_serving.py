@@ -1,0 +1,284 @@
+"""A served agent, in a process of its own, on the real KServe server."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from irc_runtime.features.load import load_features
+from tests.irc_runtime import support_agent
+from tests.standins.openai_server import OpenAIServer
+from tests.standins.openai_wire import Answer, Failure
+
+REQUEST = {"user_id": "u1", "session_id": "s1", "query": "secret question", "trace_id": "t-1"}
+REPLY = {"text": "Here.", "sentiment": "neutral", "escalate": False}
+START_TIMEOUT_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Served:
+    """A process that serves the support agent."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, *flags: str) -> None:
+        self.port = free_port()
+        self.log_file = folder / f"agent-{self.port}.log"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", support_agent.__name__),
+                    *(f"--http_port={self.port}", "--enable_grpc=false", *flags),
+                ],
+                env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                stderr=log,
+            )
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                if httpx.get(self.url("/v1/models/support")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def predict(self, body: Any, **options: Any) -> httpx.Response:
+        return httpx.post(self.url("/v1/models/support:predict"), json=body, timeout=30, **options)
+
+    def infer(self, *tensors: dict[str, Any]) -> httpx.Response:
+        return httpx.post(
+            self.url("/v2/models/support/infer"), json={"inputs": tensors}, timeout=30
+        )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.splitlines()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environment(model: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("features")
+    source = folder / "customers.csv"
+    source.write_text("user_id,event_time,name,plan\nu1,2024-01-01,Ada,gold\n")
+    load_features(
+        source,
+        folder / "features.db",
+        name="customers",
+        version=1,
+        key=("user_id",),
+        event_time="event_time",
+    )
+    return {
+        "PATH": os.environ["PATH"],
+        "IRC_FEATURES": f"sqlite:///{folder / 'features.db'}",
+        "OPENAI_API_KEY": "key-of-tests",
+        "OPENAI_BASE_URL": model.base_url,
+    }
+
+
+@pytest.fixture(scope="module")
+def served(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    agent = Served(environment, tmp_path_factory.mktemp("served"))
+    try:
+        agent.wait_until_ready()
+        yield agent
+    finally:
+        if agent.process.poll() is None:
+            agent.stop()
+
+
+def tensor(name: str, values: list[Any], datatype: str = "BYTES") -> dict[str, Any]:
+    return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
+
+
+def test_the_request_object_itself_is_answered(served: Served, model: OpenAIServer) -> None:
+    model.script(Answer(REPLY), Answer(REPLY))
+    first = served.predict({**REQUEST, "session_id": "two turns"})
+    second = served.predict({**REQUEST, "session_id": "two turns"})
+    assert first.status_code == 200
+    assert first.headers["content-type"] == "application/json"
+    assert first.json()["answer"] == "Here."
+    assert first.json()["earlier"] == []
+    assert second.json()["earlier"] == ["secret question"]
+    assert "Earlier: secret question" in model.last.prompt()
+
+
+def test_a_body_without_a_content_type_is_read_as_json(served: Served, model: OpenAIServer) -> None:
+    model.script(Answer(REPLY))
+    url = served.url("/v1/models/support:predict")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    response = httpx.post(url, content=json.dumps(REQUEST), headers=headers, timeout=30)
+    assert response.json()["answer"] == "Here."
+
+
+def test_instances_are_answered_with_predictions(served: Served, model: OpenAIServer) -> None:
+    model.script(Answer(REPLY), Answer(REPLY))
+    body = {"instances": [{**REQUEST, "session_id": "a"}, {**REQUEST, "session_id": "b"}]}
+    predictions = served.predict(body).json()["predictions"]
+    assert [item["answer"] for item in predictions] == ["Here.", "Here."]
+
+
+def test_tensors_are_answered_with_tensors(served: Served, model: OpenAIServer) -> None:
+    model.script(Answer(REPLY), Answer(REPLY))
+    response = served.infer(
+        tensor("user_id", ["u1", "u1"]),
+        tensor("session_id", ["c", "d"]),
+        tensor("query", ["Why?", "How?"]),
+        tensor("trace_id", ["t-1", "t-2"]),
+    ).json()
+    outputs = {output["name"]: output for output in response["outputs"]}
+    assert outputs["answer"]["data"] == ["Here.", "Here."]
+    assert outputs["escalate"]["datatype"] == "BOOL"
+    assert outputs["trace_id"]["data"] == ["t-1", "t-2"]
+    assert outputs["earlier"]["parameters"] == {"content_type": "json"}
+
+
+def test_a_tensor_may_hold_whole_requests(served: Served, model: OpenAIServer) -> None:
+    model.script(Answer(REPLY))
+    response = served.infer(tensor("request", [json.dumps({**REQUEST, "session_id": "e"})]))
+    assert response.status_code == 200, response.text
+
+
+def test_missing_fields_are_all_named(served: Served) -> None:
+    response = served.predict({"user_id": "u1", "trace_id": "t-9"})
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "missing required fields: session_id, query",
+        "type": "missing_fields",
+        "reason": "missing required fields: session_id, query",
+        "missing": ["session_id", "query"],
+        "trace_id": "t-9",
+    }
+    assert served.infer(tensor("user_id", ["u1"])).status_code == 400
+
+
+@pytest.mark.parametrize("body", [[1], "text", 1, {"instances": 1}, {"instances": [1]}])
+def test_what_is_no_request_is_refused(served: Served, body: Any) -> None:
+    response = served.predict(body)
+    assert (response.status_code, response.json()["type"]) == (400, "bad_request")
+
+
+def test_a_body_that_is_no_json_is_refused(served: Served) -> None:
+    url = served.url("/v1/models/support:predict")
+    for kind in ("application/json", "text/plain"):
+        response = httpx.post(url, content=b"{", headers={"content-type": kind})
+        assert response.status_code == 400
+        assert "error" in response.json()
+
+
+def test_a_failure_says_node_place_and_trace(served: Served) -> None:
+    headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    request = {**REQUEST, "user_id": "secret nobody"}
+    del request["trace_id"]
+    response = served.predict(request, headers=headers)
+    assert response.status_code == 500
+    assert response.json() == {
+        "error": "node 'fetch_customer' failed: 'customers' version 1 has no row for that key "
+        "at or before that time",
+        "type": "row_not_found",
+        "reason": "'customers' version 1 has no row for that key at or before that time",
+        "node": "fetch_customer",
+        "location": "flows/support/flow.yaml:15",
+        "attempts": 1,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }
+    event = next(item for item in served.events if item.get("event") == "node_failed")
+    assert event["trace_id"] == response.json()["trace_id"]
+    assert event["location"] == "flows/support/flow.yaml:15"
+
+
+def test_an_unreachable_model_takes_the_error_route(served: Served, model: OpenAIServer) -> None:
+    model.script(Failure(503), Failure(503))
+    assert served.predict(REQUEST).json()["answer"] == "Sorry"
+
+
+def test_the_log_is_json_lines_without_content_or_a_line_a_request(served: Served) -> None:
+    names = {event.get("event") for event in served.events}
+    assert {"loaded", "serving", "attempt_failed"} <= names
+    assert "secret" not in served.log
+    assert "predict" not in served.log
+
+
+def test_metrics_are_kserves(served: Served) -> None:
+    assert "request_predict_seconds" in httpx.get(served.url("/metrics")).text
+
+
+def test_requests_under_way_are_finished_on_sigterm(
+    environment: dict[str, str], model: OpenAIServer, tmp_path: Path
+) -> None:
+    agent = Served(environment, tmp_path)
+    agent.wait_until_ready()
+    model.script(Answer(REPLY, delay_s=1.0))
+    answers: list[httpx.Response] = []
+    request = threading.Thread(target=lambda: answers.append(agent.predict(REQUEST)))
+    seen = len(model.requests)
+    request.start()
+    while len(model.requests) == seen:
+        time.sleep(0.01)
+    assert agent.stop() == 0
+    request.join()
+    assert answers[0].json()["answer"] == "Here."
+    assert agent.events[-1]["event"] == "stopped"
+
+
+def test_an_agent_that_cannot_load_ends_and_says_why(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    agent = Served({**environment, "IRC_FEATURES": ""}, tmp_path)
+    assert agent.process.wait(START_TIMEOUT_S) == 1
+    (event,) = agent.events
+    assert event["event"] == "load_failed"
+    assert "IRC_FEATURES is not set" in event["reason"]
+
+
+def test_several_workers_serve_one_port(environment: dict[str, str], tmp_path: Path) -> None:
+    agent = Served(environment, tmp_path, "--workers=2")
+    try:
+        agent.wait_until_ready()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while agent.log.count('"loaded"') < 3:  # the parent, which serves nothing, and two workers
+            assert time.monotonic() < deadline, agent.log
+            time.sleep(0.1)
+        assert agent.predict({}).status_code == 400
+    finally:
+        status = agent.stop()
+    assert status == 0

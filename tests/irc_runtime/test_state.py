@@ -1,0 +1,127 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from irc_runtime.context import Context
+from irc_runtime.errors import NodeError, StateError
+from irc_runtime.node import Inputs, Node, Outputs
+from irc_runtime.state import MemoryBackend, State, StateSpec, StateStore
+from irc_runtime.virtual_time import run_virtually
+from tests.irc_runtime.agents import agent_of
+
+SESSION = StateSpec(scope="session", key="chat:{session_id}", ttl_s=60.0)
+
+
+async def count(agent: Any, inputs: Inputs, context: Context, state: State) -> Outputs:
+    """Add one, slowly, so that others could come in between."""
+    number = await state.get("number", 0)
+    await asyncio.sleep(0.01)
+    await state.set("number", number + 1)
+    if inputs.get("fail"):
+        raise ConnectionError
+    return {"number": number + 1}
+
+
+def test_turns_of_one_session_lose_nothing() -> None:
+    async def main() -> None:
+        agent = agent_of(Node("n", state=SESSION), count)
+        request = {"session_id": "s1"}
+        results = await asyncio.gather(*(agent.predict(request) for _ in range(50)))
+        assert sorted(result["number"] for result in results) == list(range(1, 51))
+        assert await agent.predict({"session_id": "s2"}) == {"number": 1}
+
+    run_virtually(main())
+
+
+def test_sessions_do_not_wait_for_each_other() -> None:
+    async def main() -> float:
+        agent = agent_of(Node("n", state=SESSION), count)
+        await asyncio.gather(*(agent.predict({"session_id": str(i)}) for i in range(50)))
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(main()) == pytest.approx(0.01)
+
+
+def test_an_attempt_that_fails_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        agent = agent_of(Node("n", attempts=3, backoff_s=0, state=SESSION), count)
+        with pytest.raises(NodeError):
+            await agent.predict({"session_id": "s1", "fail": True})
+        assert await agent.predict({"session_id": "s1"}) == {"number": 1}
+
+    run_virtually(main())
+
+
+def test_values_are_gone_after_their_time() -> None:
+    async def main() -> None:
+        agent = agent_of(Node("n", state=SESSION), count)
+        await agent.predict({"session_id": "s1"})
+        await asyncio.sleep(59)
+        assert await agent.predict({"session_id": "s1"}) == {"number": 2}
+        await asyncio.sleep(61)
+        assert await agent.predict({"session_id": "s1"}) == {"number": 1}
+
+    run_virtually(main())
+
+
+def test_memory_is_bounded_and_its_locks_do_not_stay() -> None:
+    async def main() -> None:
+        backend = MemoryBackend(max_entries=2)
+        for key in ("a", "b", "c"):
+            async with backend.hold(key) as held:
+                await held.write({"x": "1"}, None)
+        assert [backend.read(key) for key in ("a", "b", "c")] == [{}, {"x": "1"}, {"x": "1"}]
+        assert not backend._locks
+
+    run_virtually(main())
+
+
+def test_request_state_is_shared_within_a_request_alone() -> None:
+    async def main() -> None:
+        store = StateStore()
+        spec = StateSpec(scope="request", key="notes")
+        first, second = Context({}), Context({})
+        async with store.open(spec, {}, first) as state:
+            await state.set("x", 1)
+        async with store.open(spec, {}, first) as state:
+            assert await state.get("x") == 1
+        async with store.open(spec, {}, second) as state:
+            assert await state.get("x") is None
+
+    run_virtually(main())
+
+
+def test_what_is_read_is_a_copy() -> None:
+    async def main() -> None:
+        state = State({})
+        turns = ["a"]
+        await state.set("turns", turns)
+        turns.append("b")
+        read = await state.get("turns")
+        read.append("c")
+        assert await state.get("turns") == ["a"]
+        assert state.values() == {"turns": ["a"]}
+
+    run_virtually(main())
+
+
+def test_values_that_json_cannot_express_are_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(StateError, match="'when' is a set"):
+            await State({}).set("when", {1, 2})
+
+    run_virtually(main())
+
+
+def test_keys_hold_scope_variables_context_fields_and_inputs() -> None:
+    spec = StateSpec(scope="session", key="{user_id}/{context.tenant}/{topic}")
+    context = Context({"user_id": "u1", "tenant": "acme"})
+    assert spec.key_for({"topic": 7}, context) == "u1/acme/7"
+    with pytest.raises(StateError, match="'topic'"):
+        spec.key_for({}, context)
+
+
+def test_an_unknown_backend_is_named() -> None:
+    with pytest.raises(StateError, match=r"'tape'.*memory"):
+        StateStore().connect("tape")
