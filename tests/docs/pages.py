@@ -1,12 +1,16 @@
 """The pages below ``docs/``, read as what they show: flows, and what the compiler says of them."""
 
 import re
+import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 from irc.diagnostics import render_text
-from irc.pipeline import Result, check
+from irc.files import write_files
+from irc.pipeline import Result, check, generate
 
 ERRORS = Path("docs/errors.md")
 LANGUAGE = Path("docs/language.md")
@@ -70,3 +74,16 @@ def check_text(flow: str | bytes) -> Result:
 def rendered(result: Result) -> str:
     """The findings as the command line shows them."""
     return render_text(result.report, result.sources)
+
+
+def run_generated_tests(result: Result, folder: Path) -> int:
+    """Run the tests that the compiler generates for a flow; gives their number."""
+    assert result.compiled is not None
+    write_files(folder, generate(result.compiled))
+    agent = runpy.run_path(str(folder / "agent.py"), run_name="agent")
+    with patch.dict("sys.modules", agent=SimpleNamespace(**agent)):
+        module = runpy.run_path(str(folder / "test_agent.py"))
+    tests = [value for name, value in module.items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    return len(tests)
