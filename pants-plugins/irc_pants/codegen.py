@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import DefaultDict
+from collections.abc import Iterable
 
 from pants.backend.python.dependency_inference.module_mapper import (
     FirstPartyPythonMappingImpl,
@@ -16,7 +16,7 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonResolveField, PythonSourceField
 from pants.core.util_rules.stripped_source_files import StrippedFileName, StrippedFileNameRequest
 from pants.engine.fs import AddPrefix, Digest, DigestSubset, PathGlobs, Snapshot
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import AllTargets, GeneratedSources, GenerateSourcesRequest, Targets
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
@@ -66,7 +66,7 @@ async def map_flows_to_python_modules(
         )
         for flow in flows
     )
-    modules: DefaultDict[ResolveName, DefaultDict[str, list[ModuleProvider]]] = defaultdict(
+    modules: defaultdict[ResolveName, defaultdict[str, list[ModuleProvider]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for flow, agent in zip(flows, agents):
@@ -76,7 +76,7 @@ async def map_flows_to_python_modules(
     return FirstPartyPythonMappingImpl.create(modules)
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (
         *collect_rules(),
         UnionRule(GenerateSourcesRequest, GeneratePythonFromFlowRequest),

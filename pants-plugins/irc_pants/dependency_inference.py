@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.dependency_inference.parse_python_dependencies import (
@@ -25,10 +26,10 @@ from pants.backend.python.dependency_inference.subsystem import (
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonResolveField
 from pants.core.util_rules.stripped_source_files import StrippedFileName, StrippedFileNameRequest
-from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.fs import CreateDigest, Digest, FileContent, PathGlobs, Paths
 from pants.engine.internals.graph import Owners, OwnersRequest
 from pants.engine.internals.native_dep_inference import NativeParsedPythonDependencies
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import FieldSet, InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
@@ -54,7 +55,7 @@ class AgentFlowInferenceFieldSet(FieldSet):
     resolve: PythonResolveField
 
 
-class InferAgentFlowDependencies(InferDependenciesRequest):
+class InferAgentFlowDependencies(InferDependenciesRequest[AgentFlowInferenceFieldSet]):
     infer_from = AgentFlowInferenceFieldSet
 
 
@@ -73,7 +74,9 @@ async def infer_agent_flow_dependencies(
             ResolvedParsedPythonDependencies,
             # It asks nothing of the field set but its address, source and dependencies.
             ResolvedParsedPythonDependenciesRequest(
-                field_set, ParsedPythonDependencies(imports, ParsedPythonAssetPaths()), resolve
+                field_set,  # type: ignore[arg-type]
+                ParsedPythonDependencies(imports, ParsedPythonAssetPaths()),
+                resolve,
             ),
         ),
         Get(Owners, OwnersRequest(tuple(glob.escape(file) for file in references.files))),
@@ -101,8 +104,10 @@ async def find_imports(references: FlowReferences) -> ParsedPythonImports:
     inline_imports = await MultiGet(
         Get(NativeParsedPythonDependencies, Digest, digest) for digest in inline_digests
     )
+    # Of a file that does not exist, the compiler speaks.
+    files = await Get(Paths, PathGlobs(glob.escape(file) for file in references.python_files))
     stripped_files = await MultiGet(
-        Get(StrippedFileName, StrippedFileNameRequest(file)) for file in references.python_files
+        Get(StrippedFileName, StrippedFileNameRequest(file)) for file in files.files
     )
     certain = (
         *references.runtime,
@@ -141,7 +146,7 @@ def _report_unowned(
         logger.warning(message)
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (
         *collect_rules(),
         UnionRule(InferDependenciesRequest, InferAgentFlowDependencies),

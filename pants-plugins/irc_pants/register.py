@@ -1,12 +1,20 @@
 """What Pants loads for the backend `irc_pants`."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.engine.rules import Rule
+from pants.engine.target import Target
+from pants.engine.unions import UnionRule
+
 from irc_pants import codegen, dependency_inference, flow_references
 from irc_pants.goals import package, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import agent_code, agent_pex, compile_flow, image_layers, irc_process
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (
         *flow_references.rules(),
         *dependency_inference.rules(),
@@ -21,5 +29,5 @@ def rules():
     )
 
 
-def target_types():
+def target_types() -> Iterable[type[Target]]:
     return (AgentFlowTarget,)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.engine.rules import collect_rules
+from pants.engine.rules import Rule, collect_rules
 from pants.option.option_types import SkipOption, StrOption
 from pants.option.subsystem import Subsystem
-from pants.util.strutil import help_text
+from pants.util.strutil import softwrap
 
 from irc_pants.target_types import AgentFlowImageRepositoryField
 
@@ -20,7 +22,7 @@ class Irc(Subsystem):
     install_from_resolve = StrOption(
         default=None,
         advanced=True,
-        help=help_text(
+        help=softwrap(
             """
             The resolve that the compiler's requirements come from.
 
@@ -31,7 +33,7 @@ class Irc(Subsystem):
     )
     image_repository_prefix = StrOption(
         default=None,
-        help=help_text(
+        help=softwrap(
             """
             What stands before the `image_repository` of every `agent_flow`, for example
             `registry.example.com/agents`.
@@ -50,5 +52,5 @@ class Irc(Subsystem):
         return self.install_from_resolve or python_setup.default_resolve
 
 
-def rules():
+def rules() -> Iterable[Rule]:
     return collect_rules()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pants.backend.python.target_types import (
     InterpreterConstraintsField,
     PexLayout,
@@ -33,7 +35,7 @@ class AgentFlowSourceField(SingleSourceField):
         """
     )
 
-    def validate_resolved_files(self, files):
+    def validate_resolved_files(self, files: Sequence[str]) -> None:
         super().validate_resolved_files(files)
         for file in files:
             if not is_flow(file):
@@ -54,9 +56,7 @@ class AgentFlowDependenciesField(Dependencies):
 
 class AgentFlowLayoutField(StringField):
     alias = "layout"
-    valid_choices = tuple(
-        layout.value for layout in (PexLayout.PACKED, PexLayout.ZIPAPP)
-    )
+    valid_choices = tuple(layout.value for layout in (PexLayout.PACKED, PexLayout.ZIPAPP))
     default = PexLayout.PACKED.value
     value: str
     help = help_text(

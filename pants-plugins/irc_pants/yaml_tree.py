@@ -22,7 +22,8 @@ def load_yaml(content: bytes) -> Any:
     containers: list[Any] = [documents]
     keys: list[str | None] = [None]
     anchored: dict[str, Any] = {}
-    for event in yaml.parse(content, Loader=yaml.CBaseLoader):
+    # Its stubs leave `parse` untyped.
+    for event in yaml.parse(content, Loader=yaml.CBaseLoader):  # type: ignore[no-untyped-call]
         if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             containers.pop()
             keys.pop()

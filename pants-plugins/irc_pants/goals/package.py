@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.subsystems.setup import PythonSetup
@@ -21,7 +22,7 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
 )
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
@@ -49,6 +50,7 @@ from irc_pants.util_rules.agent_pex import (
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
 from irc_pants.util_rules.image_layers import (
     BaseImage,
+    BaseImageRequest,
     RequirementLayers,
     RequirementLayersRequest,
 )
@@ -92,7 +94,13 @@ async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackag
         Get(CompiledFlow, CompileFlowRequest(field_set.source)),
         Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
         Get(AgentSources, AgentSourcesRequest(field_set.source)),
-        Get(BaseImage, AgentFlowBaseImageField, field_set.base_image),
+        Get(
+            BaseImage,
+            BaseImageRequest(
+                field_set.base_image.value,
+                f"the field `{field_set.base_image.alias}` of the target {field_set.address}",
+            ),
+        ),
     )
     layers = await Get(RequirementLayers, RequirementLayersRequest(requirements.pex))
     files = await Get(
@@ -105,7 +113,10 @@ async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackag
         pex_get = Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))
     pex, rest, base_blobs, requirement_blobs, summary = await MultiGet(
         pex_get,
-        Get(Digest, DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}/**"]))),
+        Get(
+            Digest,
+            DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}", f"!{AGENT_PEX}/**"])),
+        ),
         Get(Digest, DigestSubset(base.digest, PathGlobs(["blobs/**"]))),
         Get(Digest, DigestSubset(layers.digest, PathGlobs(["blobs/**"]))),
         Get(DigestContents, DigestSubset(files.digest, PathGlobs(["image.json"]))),
@@ -162,7 +173,7 @@ async def write_agent_files(
     return AgentFiles(output.digest)
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (
         *collect_rules(),
         UnionRule(PackageFieldSet, AgentFlowPackageFieldSet),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pants.backend.python.dependency_inference.module_mapper import (
     PythonModuleOwners,
@@ -50,8 +52,9 @@ from pants.engine.process import (
     Process,
     ProcessCacheScope,
 )
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
+from pants.engine.unions import UnionRule
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
@@ -84,7 +87,8 @@ class AgentFlowTestFieldSet(TestFieldSet):
 
 
 class AgentFlowTestRequest(TestRequest):
-    tool_subsystem = Irc
+    # The protocol wants the type of the option, which at run time is its value.
+    tool_subsystem = Irc  # type: ignore[assignment]
     field_set_type = AgentFlowTestFieldSet
     supports_debug = True
 
@@ -226,7 +230,7 @@ async def setup_agent_flow_test(
 
 @rule(desc="Test an agent flow", level=LogLevel.DEBUG)
 async def run_agent_flow_test(
-    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, None],
+    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, Any],
     test_subsystem: TestSubsystem,
 ) -> TestResult:
     field_set = batch.single_element
@@ -265,7 +269,7 @@ async def run_agent_flow_test(
 
 @rule(desc="Set up the tests of an agent flow to run interactively", level=LogLevel.DEBUG)
 async def debug_agent_flow_test(
-    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, None],
+    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, Any],
 ) -> TestDebugRequest:
     field_set = batch.single_element
     compiled = await Get(CompiledFlow, CompileFlowRequest(field_set.sources))
@@ -279,5 +283,5 @@ async def debug_agent_flow_test(
     )
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (*collect_rules(), *AgentFlowTestRequest.rules())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.target_types import PexLayout
@@ -15,7 +16,7 @@ from pants.core.util_rules.source_files import SourceFilesRequest
 from pants.core.util_rules.stripped_source_files import StrippedSourceFiles
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, MergeDigests
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
 
 from irc_pants.target_types import AgentFlowSourceField
@@ -67,9 +68,7 @@ async def collect_agent_sources(request: AgentSourcesRequest) -> AgentSources:
         TransitiveTargets, TransitiveTargetsRequest([request.source.address])
     )
     dependencies, flow = await MultiGet(
-        Get(
-            StrippedPythonSourceFiles, PythonSourceFilesRequest(transitive_targets.dependencies)
-        ),
+        Get(StrippedPythonSourceFiles, PythonSourceFilesRequest(transitive_targets.dependencies)),
         Get(StrippedSourceFiles, SourceFilesRequest([request.source])),
     )
     digest = await Get(
@@ -79,5 +78,5 @@ async def collect_agent_sources(request: AgentSourcesRequest) -> AgentSources:
     return AgentSources(digest)
 
 
-def rules():
+def rules() -> Iterable[Rule]:
     return collect_rules()

@@ -7,6 +7,7 @@ lays out a packed PEX, and is ten times as quick as building one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.target_types import EntryPoint, PexLayout
@@ -21,7 +22,7 @@ from pants.engine.fs import (
     PathGlobs,
     RemovePrefix,
 )
-from pants.engine.rules import Get, collect_rules, rule
+from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.util.logging import LogLevel
 
 from irc_pants.naming import module_name
@@ -76,9 +77,7 @@ async def compose_packed_pex(request: PackedAgentPexRequest) -> AgentPex:
     )
     kept = await Get(Digest, RemovePrefix(kept, name))
     kept = await Get(Digest, AddPrefix(kept, AGENT_PEX))
-    rewritten = await Get(
-        Digest, DigestSubset(request.rewritten, PathGlobs([f"{AGENT_PEX}/**"]))
-    )
+    rewritten = await Get(Digest, DigestSubset(request.rewritten, PathGlobs([f"{AGENT_PEX}/**"])))
     return AgentPex(await Get(Digest, MergeDigests((kept, rewritten))))
 
 
@@ -97,5 +96,5 @@ async def build_zip_app(request: ZipAppAgentPexRequest) -> AgentPex:
     return AgentPex(pex.digest)
 
 
-def rules():
+def rules() -> Iterable[Rule]:
     return collect_rules()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.engine_aware import EngineAwareParameter
 from pants.engine.fs import Digest, MergeDigests, PathGlobs, RemovePrefix
 from pants.engine.process import FallibleProcessResult
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import HydratedSources, HydrateSourcesRequest
 from pants.source.source_root import SourceRoot, SourceRootRequest
 from pants.util.logging import LogLevel
@@ -101,5 +102,5 @@ async def compile_flow(request: CompileFlowRequest) -> CompiledFlow:
     return result.compiled
 
 
-def rules():
+def rules() -> Iterable[Rule]:
     return collect_rules()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.util_rules.pex import Pex
@@ -10,11 +12,10 @@ from pants.core.util_rules.system_binaries import BashBinary
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, GlobMatchErrorBehavior, PathGlobs
 from pants.engine.process import Process, ProcessCacheScope, ProcessResult
-from pants.engine.rules import Get, collect_rules, rule
+from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
-from irc_pants.target_types import AgentFlowBaseImageField
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
 
 # Images on disk, by path from the build root; any other name is a registry's.
@@ -29,6 +30,14 @@ class HostSuite:
     """What decides which Debian packages this machine offers."""
 
     description: str
+
+
+@dataclass(frozen=True)
+class BaseImageRequest:
+    """The value of a field `base_image`."""
+
+    reference: str | None
+    description_of_origin: str = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,18 +76,19 @@ async def find_host_suite(bash: BashBinary) -> HostSuite:
     return HostSuite(result.stdout.decode())
 
 
-@rule(desc="Prepare the base image", level=LogLevel.INFO)
-async def prepare_base_image(field: AgentFlowBaseImageField) -> BaseImage:
-    if field.value is None:
+@rule(desc="Prepare the base image", level=LogLevel.DEBUG)
+async def prepare_base_image(request: BaseImageRequest) -> BaseImage:
+    if request.reference is None:
         suite = await Get(HostSuite)
         process = IrcProcess(
             ("image", "base"),
             description="Make the base image of Debian packages",
             # The packages are the machine's: another machine's result must not stand in.
             extra_env=FrozenDict({"IRC_HOST_SUITE": suite.description}),
+            level=LogLevel.INFO,
         )
     else:
-        match = _ON_DISK.fullmatch(field.value)
+        match = _ON_DISK.fullmatch(request.reference)
         image, environment = EMPTY_DIGEST, EnvironmentVars()
         if match:
             path = match["path"].rstrip("/")
@@ -87,18 +97,17 @@ async def prepare_base_image(field: AgentFlowBaseImageField) -> BaseImage:
                 PathGlobs(
                     [path if match["kind"] == "oci-archive" else f"{path}/**"],
                     GlobMatchErrorBehavior.error,
-                    description_of_origin=(
-                        f"the field `{field.alias}` of the target {field.address}"
-                    ),
+                    description_of_origin=request.description_of_origin,
                 ),
             )
         else:
             environment = await Get(EnvironmentVars, EnvironmentVarsRequest(_REGISTRY_ENV))
         process = IrcProcess(
-            ("image", "base", "--from", field.value),
-            description=f"Take the base image {field.value}",
+            ("image", "base", "--from", request.reference),
+            description=f"Take the base image {request.reference}",
             input_digest=image,
             extra_env=FrozenDict(environment),
+            level=LogLevel.INFO,
         )
     output = await Get(IrcOutput, IrcProcess, process)
     return BaseImage(output.digest)
@@ -112,10 +121,11 @@ async def make_requirement_layers(request: RequirementLayersRequest) -> Requirem
             ("image", "deps", "--pex", request.pex.name),
             description="Make image layers of requirements",
             input_digest=request.pex.digest,
+            level=LogLevel.INFO,
         ),
     )
     return RequirementLayers(output.digest)
 
 
-def rules():
+def rules() -> Iterable[Rule]:
     return collect_rules()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.python.dependency_inference.module_mapper import (
@@ -25,8 +26,9 @@ from pants.backend.python.util_rules.python_sources import (
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process
-from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
+from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 from pants.util.strutil import softwrap
@@ -78,7 +80,8 @@ class IrcProcess:
     argv: tuple[str, ...]
     description: str = dataclasses.field(compare=False)
     input_digest: Digest = EMPTY_DIGEST
-    extra_env: FrozenDict[str, str] = FrozenDict()
+    extra_env: FrozenDict[str, str] = dataclasses.field(default_factory=FrozenDict)
+    level: LogLevel = LogLevel.DEBUG
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) 
                 softwrap(
                     f"""
                     The compiler's module `{module}` is provided by
-                    {f'several targets ({found})' if found else 'no target'} of the resolve
+                    {f"several targets ({found})" if found else "no target"} of the resolve
                     `{resolve}`. Set `[irc].install_from_resolve` to the resolve with the compiler.
                     """
                 )
@@ -152,7 +155,7 @@ async def setup_irc_process(request: IrcProcess) -> Process:
             },
             output_directories=(OUTPUT_DIR,),
             description=request.description,
-            level=LogLevel.DEBUG,
+            level=request.level,
         ),
     )
 
@@ -162,11 +165,11 @@ async def run_irc(request: IrcProcess) -> IrcOutput:
     result = await Get(FallibleProcessResult, IrcProcess, request)
     said = (result.stdout + result.stderr).decode().strip()
     if result.exit_code != 0:
-        raise IrcError(f"{request.description}: {said}")
+        raise IrcError(f"{request.description}: {said.removeprefix('Error: ')}")
     if said:
         logger.warning(f"{request.description}: {said}")
     return IrcOutput(await Get(Digest, RemovePrefix(result.output_digest, OUTPUT_DIR)))
 
 
-def rules():
+def rules() -> Iterable[Rule | UnionRule]:
     return (*collect_rules(), *subsystem.rules())
