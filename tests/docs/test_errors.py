@@ -22,7 +22,6 @@ EXEMPT = (
     Exempt("E102", "the page is UTF-8 itself"),
     Exempt("E107", "there is no flow to show"),
     Exempt("E901", "no flow is known to crash the compiler"),
-    Exempt("W302", "no pass gives it"),
 )
 
 SECTIONS = {section.title: section for section in sections(ERRORS)}
