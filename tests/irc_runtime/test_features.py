@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
-from irc_runtime.features import connect_features
+from irc_runtime.features import FeatureStore, connect_features
 from irc_runtime.features.load import load_features
 from irc_runtime.features.sqlite import SqliteFeatures
 
@@ -131,7 +131,7 @@ def test_a_key_may_have_several_columns(tmp_path: Path) -> None:
 
 def test_what_is_loaded_while_an_agent_runs_is_seen(store: Path) -> None:
     async def main() -> None:
-        features = SqliteFeatures(str(store))
+        features: FeatureStore = SqliteFeatures(str(store))
         key = {"user_id": "u1"}
         assert (await features.read("customers", key=key))["plan"] == "gold"
         load(store, "customers", CUSTOMERS.replace("gold", "silver"), replace=True)

@@ -111,7 +111,7 @@ class Agent:
             raise
         except AgentError as error:
             failure = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
             failure = FlowError(error)
             failure.__cause__ = error
         return await self._failed(failure, request, context)
@@ -158,7 +158,7 @@ class Agent:
             return await handler(self, port_value(failure), request, context)
         except AgentError as error:
             second = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
             second = FlowError(error)
             second.__cause__ = error
         self.log(second, context, handled=False)

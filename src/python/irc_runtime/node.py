@@ -285,7 +285,7 @@ def _routed(settings: Node, body: Execution) -> Execution:
             answer: Execution = getattr(type(agent), settings.fallback)
             try:
                 return await answer(agent, inputs, context)
-            except Exception as cause:
+            except Exception as cause:  # noqa: BLE001  # whatever it is, the node failed
                 failure = NodeError(
                     settings.id,
                     failure.location,
