@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import keyword
 import posixpath
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from irc.passes.secrets import check_credentials
 from irc.passes.shape import shape
 from irc.passes.target import check_target
 from irc.passes.types import check_types
+from irc.passes.unread import check_unread
 from irc.source import SourceFile, decode, parse
 from irc.version import VERSION
 
@@ -54,6 +56,9 @@ def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
     """
     report = Diagnostics()
     result = Result(flow, report)
+    _check_module(flow, source_root, report)
+    if report.has_errors:
+        return result
     try:
         content = read(flow)
     except OSError as error:
@@ -89,6 +94,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     result.sources |= {name: file.lines for name, file in files.loaded.items() if file is not None}
     if report.has_errors or analysis is None:
         return
+    check_unread(document, graph, nodes, edges, report)
     running = [*analysis.order, *(name for name in analysis.handler if name not in analysis.order)]
     result.compiled = Compiled(
         document=document,
@@ -102,10 +108,31 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     )
 
 
+def _check_module(flow: str, source_root: str, report: Diagnostics) -> None:
+    """Report E303 where the generated module would have a name that Python cannot import."""
+    start = Span(flow, 1, 1, 1, 1)
+    if flow.startswith(("/", "../")) or module_of(flow, source_root).startswith("."):
+        report.error(
+            "E303", start, f"the flow is outside of the source root '{source_root}'",
+            hint="call irc in the repository's root, with paths relative to it",
+        )  # fmt: skip
+        return
+    folder = posixpath.dirname(posixpath.relpath(flow, source_root))
+    module = module_of(flow, source_root).rpartition(".")[2]
+    for part in [*(folder.split("/") if folder else []), module]:
+        if not part.isidentifier() or keyword.iskeyword(part):
+            report.error(
+                "E303", start, f"no Python module can be called '{part}'",
+                hint="the module is named after the flow's folders and file: rename them",
+            )  # fmt: skip
+            return
+
+
 def module_of(flow: str, source_root: str) -> str:
     """The module generated for a flow: ``agent`` for ``flow.yaml``, ``x_agent`` for ``x.flow.yaml``."""
     folder, file = posixpath.split(flow)
-    stem = file.rpartition(".")[0].removesuffix("flow").rstrip(".")
+    stem = file.rpartition(".")[0]
+    stem = "" if stem == "flow" else stem.removesuffix(".flow")
     name = f"{stem}_agent".replace("-", "_").replace(".", "_") if stem else "agent"
     return module_name(posixpath.join(folder, f"{name}.py"), source_root)
 

@@ -34,4 +34,7 @@ def compile_flows(flows: tuple[str, ...], output_dir: Path, source_root: str, fo
     for result in results:
         assert result.compiled is not None
         files |= generate(result.compiled)
-    write_files(output_dir, files)
+    try:
+        write_files(output_dir, files)
+    except OSError as error:
+        raise click.UsageError(f"cannot write below '{output_dir}': {error}") from error

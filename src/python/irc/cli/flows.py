@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from irc.diagnostics import render_json, render_text
+from irc.diagnostics import Span, render_json, render_text
 from irc.pipeline import Result, check
 
 
@@ -18,7 +18,26 @@ def check_all(flows: Sequence[str], source_root: str) -> list[Result]:
     def read(name: str) -> bytes:
         return Path(name).read_bytes()
 
-    return [check(_relative(flow), read, source_root) for flow in flows]
+    names = dict.fromkeys(_relative(flow) for flow in flows)
+    results = [check(name, read, source_root) for name in names]
+    _check_modules(results)
+    return results
+
+
+def _check_modules(results: Sequence[Result]) -> None:
+    """Report E303 for flows that would overwrite each other's module."""
+    first: dict[str, Result] = {}
+    for result in results:
+        if result.compiled is None:
+            continue
+        other = first.setdefault(result.compiled.module, result)
+        if other is not result:
+            result.report.error(
+                "E303", Span(result.flow, 1, 1, 1, 1),
+                f"two flows have the module '{result.compiled.module}'",
+                related=[(Span(other.flow, 1, 1, 1, 1), "the other one")],
+                hint="rename one of the files",
+            )  # fmt: skip
 
 
 def _relative(flow: str) -> str:

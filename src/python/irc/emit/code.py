@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -171,3 +172,15 @@ def mapped(items: Mapping[str, Code] | Iterable[tuple[str, Code]]) -> Mapped:
 def strings(values: Sequence[str]) -> Items:
     """A tuple of strings."""
     return Items(tuple(quoted(value) for value in values), "()")
+
+
+def docstring(text: str) -> str:
+    """A docstring; a long one is folded."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    clean = " ".join(printable.split()).replace("\\", "\\\\").replace('"""', "'''")
+    if clean.endswith('"'):
+        clean += " "
+    if len(clean) <= 86:
+        return f'"""{clean}"""'
+    first, *rest = textwrap.wrap(clean, 84, break_long_words=False)
+    return '"""' + "\n".join([first, *("    " + line for line in rest)]) + '\n    """'

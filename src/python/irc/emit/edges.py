@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from irc.diagnostics import Diagnostics
-from irc.emit.code import Code, call, literal, quoted
+from irc.emit.code import Code, call, docstring, literal, quoted
 from irc.emit.names import Names
 from irc.emit.writer import Writer
 from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression
@@ -138,7 +139,7 @@ class Edges:
             target = (
                 str(link.target) if isinstance(link.target, NodePort) else _output_name(link.target)
             )
-            wanted = f"{source}_to_{target}".replace(".", "_").replace("__", "_")
+            wanted = re.sub(r"\W", "_", f"{source}_to_{target}", flags=re.ASCII).replace("__", "_")
             self.functions[link.index] = self.names.take(wanted, "edge")
         return self.functions[link.index]
 
@@ -159,7 +160,7 @@ class Edges:
         writer.line(f"def {self.functions[link.index]}(value: Any, ctx: Context) -> Any:")
         with writer.indented():
             target = link.target if isinstance(link.target, NodePort) else _output_name(link.target)
-            writer.line(f'"""From {link.edge.source} to {target}."""')
+            writer.line(docstring(f"From {link.edge.source} to {target}."))
             if not self.source_is_certain(link):
                 writer.line(f"if value is {self.uses('ABSENT')}:")
                 with writer.indented():

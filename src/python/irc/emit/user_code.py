@@ -12,6 +12,7 @@ import re
 import tokenize
 from dataclasses import dataclass, field
 
+from irc.emit.fstrings import places_in_fields
 from irc.emit.names import Names
 from irc.ir.lowered import UserCode
 
@@ -28,11 +29,13 @@ class PlacedCode:
             definitions. Those of hoisted imports are gone.
         imports: imports to stand at the top of the module.
         typed: whether every function in it is annotated in full.
+        modules: all modules that it imports, those within functions included.
     """
 
     lines: list[tuple[str, int | None]]
     imports: list[Import] = field(default_factory=list)
     typed: bool = True
+    modules: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     tree = ast.parse(code.text)
     imports, removed = _hoist(tree)
     renamed = {"transform": code.function}
-    for name in sorted(_bound(tree.body) - {"transform"}):
+    own = _bound(tree.body) | (_declared_global(tree) - {item[2] for item in imports})
+    for name in sorted(own - {"transform"}):
         renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
     placed: list[Import] = []
     for item in imports:
@@ -76,7 +80,19 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.column] + edit.text.encode() + line[edit.end_column :]
-    return PlacedCode(_spaced(tree, lines, removed, code.first_line), placed, typed)
+    spaced = _spaced(tree, lines, removed, code.first_line)
+    return PlacedCode(spaced, placed, typed, _modules(tree))
+
+
+def _modules(tree: ast.Module) -> set[str]:
+    """All modules that code imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module not in {None, "__future__"}:
+            found.add(str(node.module))
+    return found
 
 
 def _spaced(
@@ -159,8 +175,19 @@ def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
     return imports, removed
 
 
-def _bound(body: list[ast.stmt]) -> set[str]:
-    """The names that statements bind in their own scope, imports left out."""
+def _declared_global(tree: ast.Module) -> set[str]:
+    """The names that functions declare global."""
+    return {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+
+
+def _imported(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    return set()
+
+
+def _bound(body: list[ast.stmt], *, imports: bool = False) -> set[str]:
+    """The names that statements bind in their own scope; those of imports only when asked for."""
     found: set[str] = set()
     stack: list[ast.AST] = list(body)
     while stack:
@@ -171,11 +198,16 @@ def _bound(body: list[ast.stmt]) -> set[str]:
         if isinstance(
             node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
         ):
+            found |= {x.target.id for x in ast.walk(node) if isinstance(x, ast.NamedExpr)}
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             found.add(node.id)
-        if isinstance(node, ast.ExceptHandler) and node.name:
+        if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             found.add(node.name)
+        if isinstance(node, ast.MatchMapping) and node.rest:
+            found.add(node.rest)
+        if imports:
+            found |= _imported(node)
         stack.extend(ast.iter_child_nodes(node))
     return found
 
@@ -199,6 +231,30 @@ class _Renamer(ast.NodeVisitor):
         if self._is_global(node.id):
             self._edit(node.lineno, node.col_offset, node.id)
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """Rename within an f-string by its text, where that is beyond doubt."""
+        before = len(self.edits)
+        self.generic_visit(node)
+        edits = self.edits[before:]
+        del self.edits[before:]
+        original = {new: old for old, new in self.renamed.items()}
+        for new in dict.fromkeys(edit.text for edit in edits):
+            name = original[new]
+            places = places_in_fields(self.lines, node, name)
+            uses = [x for x in ast.walk(node) if isinstance(x, ast.Name) and x.id == name]
+            if len(places) == len(uses) == sum(edit.text == new for edit in edits):
+                self.edits += [
+                    _Edit(at, start, start + len(name.encode()), new) for at, start in places
+                ]
+            else:
+                self.edits += [
+                    edit for edit in edits if edit.text == new and self._stands(edit, name)
+                ]
+
+    def _stands(self, edit: _Edit, name: str) -> bool:
+        line = self.lines[edit.line - 1].encode()
+        return line[edit.column : edit.end_column].decode("utf-8", "replace") == name
+
     def visit_Global(self, node: ast.Global) -> None:
         line = self.lines[node.lineno - 1]
         for name in node.names:
@@ -215,7 +271,9 @@ class _Renamer(ast.NodeVisitor):
         declared = {
             name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names
         }
-        self._inside(_parameters(node.args) | (_bound(node.body) - declared), node.body)
+        self._inside(
+            _parameters(node.args) | (_bound(node.body, imports=True) - declared), node.body
+        )
 
     visit_AsyncFunctionDef = visit_FunctionDef
 

@@ -285,7 +285,7 @@ def link_guards(graph: Graph, link: Link, guards: dict[str, Guards]) -> Guards:
     if graph.has_error_route(source.node):
         failed = node.error is not None and source.port == node.error.name
         own.add(f"{source.node} {'failed' if failed else 'succeeded'}")
-    elif any(port.name == source.port and port.optional for port in node.outputs):
+    if any(port.name == source.port and port.optional for port in node.outputs):
         own.add(f"{source} present")
     return frozenset(own)
 

@@ -84,9 +84,10 @@ def _report(
     code: str | None,
 ) -> None:
     located = [(_path(data, error), error) for error in errors]
+    around = {below[:length] for below, _ in located for length in range(len(below))}
     for below, error in located:
-        if _is_other_branch(below, error, located):
-            continue
+        if below in around and error["type"] not in {"missing", "extra_forbidden"}:
+            continue  # a union's other form does not fit, where one form nearly does
         path = (*at, *below)
         kind = error["type"]
         if kind == "extra_forbidden":
@@ -113,24 +114,13 @@ def _report(
             )
 
 
-def _is_other_branch(
-    path: Path, error: ErrorDetails, located: list[tuple[Path, ErrorDetails]]
-) -> bool:
-    """Whether the error says that a union's other form does not fit, where one form nearly does."""
-    if error["type"] in {"missing", "extra_forbidden"}:
-        return False
-    return any(len(other) > len(path) and other[: len(path)] == path for other, _ in located)
-
-
 def _path(data: Any, error: ErrorDetails) -> Path:
     """An error's place in the document; the names of union members are left out."""
     path: list[str | int] = []
     location = error["loc"]
     for index, key in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(data, dict) and isinstance(key, str) and key in data:
-            data = data[key]
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):  # noqa: SIM114
+        if isinstance(data, dict) and isinstance(key, str) and key in data or isinstance(data, list) and isinstance(key, int) and key < len(data):
             data = data[key]
         elif not (last and error["type"] == "missing"):
             continue
