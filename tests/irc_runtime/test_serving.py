@@ -1,7 +1,9 @@
 """A served agent, in a process of its own, on the real KServe server."""
 
+import asyncio
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -35,6 +37,7 @@ class Served:
     """A process that serves the support agent."""
 
     def __init__(self, environment: dict[str, str], folder: Path, *flags: str) -> None:
+        self.flags = flags
         self.port = free_port()
         self.log_file = folder / f"agent-{self.port}.log"
         with self.log_file.open("wb") as log:
@@ -117,7 +120,8 @@ def environment(model: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -
 def served(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    agent = Served(environment, tmp_path_factory.mktemp("served"))
+    flags = ("--enable_grpc=true", f"--grpc_port={free_port()}")
+    agent = Served(environment, tmp_path_factory.mktemp("served"), *flags)
     try:
         agent.wait_until_ready()
         yield agent
@@ -176,6 +180,29 @@ def test_a_tensor_may_hold_whole_requests(served: Served, model: OpenAIServer) -
     model.script(Answer(REPLY))
     response = served.infer(tensor("request", [json.dumps({**REQUEST, "session_id": "e"})]))
     assert response.status_code == 200, response.text
+
+
+def test_grpc_takes_the_same_tensors(served: Served, model: OpenAIServer) -> None:
+    from kserve import InferInput, InferRequest  # type: ignore[import-untyped]
+    from kserve.inference_client import InferenceGRPCClient  # type: ignore[import-untyped]
+
+    port = served.flags[-1].partition("=")[2]
+    fields = {"user_id": b"u1", "session_id": b"f", "query": b"Why?"}
+
+    async def infer(names: list[str]) -> Any:
+        client = InferenceGRPCClient(f"127.0.0.1:{port}")
+        try:
+            tensors = [InferInput(name, [1], "BYTES", [fields[name]]) for name in names]
+            return await client.infer(InferRequest("support", tensors))
+        finally:
+            await client.close()
+
+    model.script(Answer(REPLY))
+    outputs = {output.name: output.data for output in asyncio.run(infer(list(fields))).outputs}
+    assert outputs["answer"] == [b"Here."]
+    with pytest.raises(Exception, match="missing required fields: session_id, query") as caught:
+        asyncio.run(infer(["user_id"]))
+    assert "INVALID_ARGUMENT" in str(caught.value)
 
 
 def test_missing_fields_are_all_named(served: Served) -> None:
@@ -270,15 +297,18 @@ def test_an_agent_that_cannot_load_ends_and_says_why(
     assert "IRC_FEATURES is not set" in event["reason"]
 
 
-def test_several_workers_serve_one_port(environment: dict[str, str], tmp_path: Path) -> None:
-    agent = Served(environment, tmp_path, "--workers=2")
-    try:
-        agent.wait_until_ready()
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while agent.log.count('"loaded"') < 3:  # the parent, which serves nothing, and two workers
-            assert time.monotonic() < deadline, agent.log
-            time.sleep(0.1)
-        assert agent.predict({}).status_code == 400
-    finally:
-        status = agent.stop()
-    assert status == 0
+def test_a_model_travels_to_worker_processes_by_name_and_is_loaded_there(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irc_runtime import serving
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(serving, "configure_logging", lambda: None)
+    model = serving.AgentModel(support_agent.SupportAgent(), "other-name")
+    assert model.load()
+    copy = pickle.loads(pickle.dumps(model))
+    assert (copy.name, copy.ready) == ("other-name", True)
+    assert copy.agent is not model.agent
+    for each in (model, copy):
+        asyncio.run(each.agent.close())
