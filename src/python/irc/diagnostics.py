@@ -69,6 +69,8 @@ class Diagnostics:
         related: Sequence[tuple[Span, str]] = (),
         hint: str | None = None,
     ) -> None:
+        if code == "E501":  # its messages name the thing only
+            message += ": not supported by this version of irc"
         self._add(Diagnostic(code, Severity.ERROR, span, message, tuple(related), hint))
 
     def warning(

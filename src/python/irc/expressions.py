@@ -95,6 +95,13 @@ class Expression:
         return _code(self.tree)
 
     @property
+    def negated(self) -> str:
+        """The expression's opposite on one line, as a condition."""
+        if isinstance(self.tree, ast.UnaryOp) and isinstance(self.tree.op, ast.Not):
+            return unparse(self.tree.operand)
+        return f"not ({self.text})"
+
+    @property
     def text(self) -> str:
         """The expression on one line."""
         return unparse(self.tree)
@@ -113,6 +120,10 @@ def _code(tree: ast.expr) -> Code:
 def unparse(tree: ast.expr) -> str:
     """Python code of an expression, strings in double quotes."""
     code = ast.unparse(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and [type(x) for x in node.args] == [ast.GeneratorExp]:
+            only = ast.unparse(node.args[0])
+            code = code.replace(f"({only})", only)
     if "'" not in code:
         return code
     tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))

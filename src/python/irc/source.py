@@ -170,6 +170,10 @@ def _scalar(text: str) -> Any:
     return text
 
 
+_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+"""Tags that change nothing but how a plain scalar is read."""
+
+
 class _TooLarge(Exception):
     """The document is deeper or larger than any flow."""
 
@@ -231,7 +235,7 @@ class _Builder:
             value = self._sequence(event, path)
         else:
             value = self._mapping(event, path)
-        if event.tag and not event.tag.startswith("tag:yaml.org,2002:"):
+        if event.tag and event.tag not in _TAGS:
             self.report.error(
                 "E104",
                 self._span(event, event),

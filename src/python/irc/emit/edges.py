@@ -166,7 +166,7 @@ class Edges:
                 with writer.indented():
                     writer.line("return ABSENT")
             if code.condition is not None:
-                writer.line(f"if not ({code.condition.text}):")
+                writer.line(f"if {code.condition.negated}:")
                 with writer.indented():
                     writer.line(f"return {self.uses('ABSENT')}")
             if code.transform is not None:

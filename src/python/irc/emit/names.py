@@ -90,7 +90,7 @@ class Names:
 
     def __init__(self, taken: frozenset[str] = RESERVED) -> None:
         self._taken = set(taken)
-        self._imports: dict[tuple[str, str | None, str], str] = {}
+        self._imports: dict[tuple[str, str | None, str], str] = {("typing", "Any", "Any"): "Any"}
 
     def is_free(self, name: str) -> bool:
         return name not in self._taken

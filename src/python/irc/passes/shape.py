@@ -105,13 +105,17 @@ def _report(
                 f"the key '{path[-1]}' is missing{where}",
             )
         else:
-            expected = error["msg"].removeprefix("Input should be ")
-            found = _describe(error["input"])
-            report.error(
-                code or "E203",
-                document.span(path),
-                f"'{_dotted(path)}' should be {expected}, not {found}",
-            )
+            report.error(code or "E203", document.span(path), _wrong_form(path, error))
+
+
+def _wrong_form(path: Path, error: ErrorDetails) -> str:
+    name, message = f"'{_dotted(path)}'", error["msg"]
+    if error["type"] in {"too_short", "string_too_short"}:
+        return f"{name} must not be empty"
+    if message.startswith("Input should be "):
+        expected = message.removeprefix("Input should be ")
+        return f"{name} should be {expected}, not {_describe(error['input'])}"
+    return f"{name}: {message[0].lower()}{message[1:]}"
 
 
 def _path(data: Any, error: ErrorDetails) -> Path:
@@ -120,7 +124,14 @@ def _path(data: Any, error: ErrorDetails) -> Path:
     location = error["loc"]
     for index, key in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(data, dict) and isinstance(key, str) and key in data or isinstance(data, list) and isinstance(key, int) and key < len(data):
+        if (
+            isinstance(data, dict)
+            and isinstance(key, str)
+            and key in data
+            or isinstance(data, list)
+            and isinstance(key, int)
+            and key < len(data)
+        ):
             data = data[key]
         elif not (last and error["type"] == "missing"):
             continue

@@ -1,0 +1,2 @@
+def transform(inputs, context, state):
+    return await state.get(1)
