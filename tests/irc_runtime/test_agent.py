@@ -107,7 +107,7 @@ def test_a_nodes_failure_tells_the_caller_where_and_not_what_with() -> None:
     body = response_body(caught.value, {})
     assert body["node"] == "greet"
     assert body["location"] == "flows/greeter/flow.yaml:7"
-    assert body["reason"].startswith("ValueError in tests.irc_runtime.test_agent:")
+    assert body["reason"].startswith(f"ValueError in {__name__}:")
     assert "secret" not in str(body)
     assert caught.value.trace_id == "t-1"
 
@@ -133,7 +133,7 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
 def test_a_failure_between_nodes_is_one_of_the_flow() -> None:
     with pytest.raises(FlowError) as caught:
         predict(Greeter, "broken")
-    assert caught.value.reason.startswith("KeyError in tests.irc_runtime.test_agent:")
+    assert caught.value.reason.startswith(f"KeyError in {__name__}:")
     assert str(caught.value) == "KeyError: 'secret'"
 
 
