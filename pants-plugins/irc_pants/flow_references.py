@@ -126,7 +126,7 @@ def _texts(prompt: dict[str, Any]) -> Iterator[Any]:
 def _beside(flow: str, relative: str) -> Iterator[str]:
     """A path relative to a flow, from the build root, unless it leads outside."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(flow), relative))
-    if not posixpath.isabs(path) and path.split("/")[0] != "..":
+    if not posixpath.isabs(path) and path.split("/")[0] not in {".", ".."}:
         yield path
 
 

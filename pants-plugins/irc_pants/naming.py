@@ -22,7 +22,7 @@ def agent_path(flow: str) -> str:
     return str(PurePath(flow).with_name(f"{prefix}agent.py"))
 
 
-def tests_path(agent: str) -> str:
+def agent_tests_path(agent: str) -> str:
     """The path of an agent's tests."""
     return str(PurePath(agent).with_name(f"test_{PurePath(agent).name}"))
 

@@ -1,7 +1,8 @@
 """YAML as plain values, safe for a process that must not fall: the engine's.
 
-PyYAML's composer recurses in C, so that deep nesting ends the process; here nothing recurses. Every
-scalar is a string. An alias is the very object that it names, so that no document grows.
+PyYAML's composer recurses in C, so that deep nesting ends the process, and libyaml's scanner takes a
+time that grows with the square of the depth; here nothing recurses, and there is a limit. Every scalar
+is a string. An alias is the very object that it names, so that no document grows.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from typing import Any
 
 import yaml
 
+# As many levels as the compiler takes, and more.
+MAX_DEPTH = 200
+
 
 def load_yaml(content: bytes) -> Any:
     """The first document, as dicts, lists and strings; None where there is none.
 
     Raises:
-        yaml.YAMLError: not YAML.
+        yaml.YAMLError: not YAML, or nested deeper than MAX_DEPTH.
     """
     documents: list[Any] = []
     # The containers that are open, and for each the key that waits for its value.
@@ -51,6 +55,8 @@ def load_yaml(content: bytes) -> Any:
             container[keys[-1]] = value
             keys[-1] = None
         if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            if len(containers) > MAX_DEPTH:
+                raise yaml.YAMLError(f"more than {MAX_DEPTH} levels")
             containers.append(value)
             keys.append(None)
     return documents[0] if documents else None

@@ -58,7 +58,7 @@ from pants.engine.unions import UnionRule
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
-from irc_pants.naming import tests_path
+from irc_pants.naming import agent_tests_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField, AgentFlowTestTimeoutField
 from irc_pants.util_rules.compile_flow import (
@@ -151,7 +151,7 @@ async def setup_agent_flow_test(
         TestingOwners, TestingOwnersRequest(field_set.resolve.normalized_value(python_setup))
     )
     roots = (field_set.address, *testing.addresses)
-    tests = tests_path(request.compiled.agent)
+    tests = agent_tests_path(request.compiled.agent)
     transitive_targets, requirements_pex, pytest_pex, tests_digest, config_files = await MultiGet(
         Get(TransitiveTargets, TransitiveTargetsRequest(roots)),
         Get(Pex, RequirementsPexRequest(roots)),

@@ -1,0 +1,60 @@
+"""What is read from a flow in the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from irc_pants.flow_references import FlowReferences, find_references
+from irc_pants.yaml_tree import load_yaml
+
+GOLDEN = sorted(Path("tests/golden").glob("*/expected/*agent.json"))
+
+
+@pytest.mark.parametrize("summary", GOLDEN, ids=lambda path: path.parts[-3])
+def test_no_module_of_the_runtime_that_an_agent_imports_is_left_out(summary: Path) -> None:
+    agent = json.loads(summary.read_bytes())
+    flow = summary.parents[1] / Path(agent["flow"]).name
+    references = find_references(str(flow), flow.read_bytes())
+    imported = {module for module in agent["imports"] if module.startswith("irc_runtime.")}
+    assert imported <= set(references.runtime)
+
+
+def test_there_are_agents_to_hold_the_modules_against() -> None:
+    assert GOLDEN
+
+
+def test_paths_are_relative_to_the_flow() -> None:
+    flow = b"nodes: {a: {prompt: {template: {file: ../shared/./ask.j2}, system: {file: own.j2}}}}"
+    references = find_references("flows/support/flow.yaml", flow)
+    assert references.files == ("flows/shared/ask.j2", "flows/support/own.j2")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../x", "../.."])
+def test_paths_outside_the_repository_are_left_to_the_compiler(path: str) -> None:
+    flow = json.dumps({"nodes": {"a": {"prompt": {"template": {"file": path}}}}}).encode()
+    assert find_references("flows/support/flow.yaml", flow).files == ()
+
+
+def test_json_is_read_as_json() -> None:
+    flow = b'{"nodes":\t{"a": {"transform": {"spec": {"function": "shared.text:clean"}}}}}'
+    assert find_references("flow.json", flow).functions == ("shared.text",)
+
+
+def test_what_cannot_be_read_refers_to_nothing() -> None:
+    assert find_references("flow.yaml", b"\xff\xfe\x00") == FlowReferences()
+    assert find_references("flow.json", b"{") == FlowReferences()
+    assert find_references("flow.json", b"[" * 100_000) == FlowReferences()
+
+
+def test_depth_neither_ends_the_process_nor_holds_it_up() -> None:
+    for opening in (b"[", b"{", b"- ", b"? "):
+        assert find_references("flow.yaml", opening * 1_000_000) == FlowReferences()
+
+
+def test_an_alias_is_the_object_that_it_names() -> None:
+    levels = b"".join(b"l%d: &l%d [%s]\n" % (i, i, b"*l%d, " % (i - 1) * 9) for i in range(1, 30))
+    tree = load_yaml(b"l0: &l0 [lol]\n" + levels)
+    assert tree["l29"][0] is tree["l29"][8] is tree["l28"]

@@ -1,0 +1,95 @@
+"""What `package` leaves behind, and what it is made of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pants.core.goals.package import BuiltPackage
+from pants.engine.addresses import Address
+from pants.engine.fs import DigestContents
+from pants.engine.rules import QueryRule
+from pants.testutil.rule_runner import RuleRunner
+
+from irc_pants.goals.package import AgentFlowPackageFieldSet
+from irc_pants.testutil.rule_runner import FLOW, make_rule_runner, set_options
+
+
+@pytest.fixture(scope="module")
+def rule_runner() -> RuleRunner:
+    rule_runner = make_rule_runner([QueryRule(BuiltPackage, [AgentFlowPackageFieldSet])])
+    rule_runner.write_files(
+        {
+            "flows/BUILD": (
+                "python_sources()\n"
+                "agent_flow(name='agent')\n"
+                "agent_flow(name='pushed', image_repository='greeter')\n"
+                "agent_flow(name='zip', layout='zipapp')\n"
+            ),
+            "flows/flow.yaml": FLOW,
+            "flows/greet.py": "",
+        }
+    )
+    return rule_runner
+
+
+def package(rule_runner: RuleRunner, name: str) -> tuple[BuiltPackage, dict[str, bytes]]:
+    target = rule_runner.get_target(Address("flows", target_name=name))
+    built = rule_runner.request(BuiltPackage, [AgentFlowPackageFieldSet.create(target)])
+    contents = rule_runner.request(DigestContents, [built.digest])
+    prefix = f"flows/{name}/"
+    assert all(file.path.startswith(prefix) for file in contents)
+    return built, {file.path[len(prefix) :]: file.content for file in contents}
+
+
+def report(files: dict[str, bytes]) -> Any:
+    """How the stand-in for `irc package` was run."""
+    return json.loads(files["image.json"])
+
+
+def test_parts_are_put_together(rule_runner: RuleRunner) -> None:
+    built, files = package(rule_runner, "agent")
+    (artifact,) = built.artifacts
+    assert artifact.relpath == "flows/agent"
+    assert artifact.extra_log_lines == ("Image: here@sha256:0",)
+    blobs = {path for path in files if path.startswith("image/")}
+    assert blobs == {f"image/blobs/sha256/{name}" for name in ("base", "deps", "flow")}
+
+
+def test_the_pex_is_that_of_the_requirements_with_its_hashes_rewritten(
+    rule_runner: RuleRunner,
+) -> None:
+    _, files = package(rule_runner, "agent")
+    pex = {path[len("agent.pex/") :] for path in files if path.startswith("agent.pex/")}
+    assert {"PEX-INFO", "__main__.py", "__pex__/__init__.py", ".bootstrap"} <= pex
+    assert any(path.startswith(".deps/pex-") for path in pex)
+    for path in ("PEX-INFO", "__main__.py", "__pex__/__init__.py"):
+        assert files[f"agent.pex/{path}"].endswith(b"# rewritten")
+
+
+def test_it_is_made_of_what_the_flow_uses(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "agent")
+    inputs = report(files)["inputs"]
+    assert inputs["generated"] == [
+        f"flows/{name}" for name in ("agent.json", "agent.map.json", "agent.py", "test_agent.py")
+    ]
+    assert {"flows/flow.yaml", "flows/greet.py", "irc_runtime/agent.py"} <= set(inputs["sources"])
+    assert "irc_runtime/http.py" not in inputs["sources"]
+    assert "flows/agent.py" not in inputs["sources"]
+    assert inputs["deps-pex"] == ["PEX-INFO", "__main__.py", "__pex__/__init__.py"]
+    assert all(report(files)["present"].values())
+
+
+def test_the_repository_stands_behind_the_prefix(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "pushed")
+    assert report(files)["options"]["repository"] == "greeter"
+    set_options(rule_runner, {"irc-image-repository-prefix": "registry.example.com/agents/"})
+    _, files = package(rule_runner, "pushed")
+    assert report(files)["options"]["repository"] == "registry.example.com/agents/greeter"
+    set_options(rule_runner)
+
+
+def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "zip")
+    assert files["agent.pex"].startswith(b"#!/usr/bin/env python3.11")

@@ -1,0 +1,32 @@
+"""The fields of the target `agent_flow`."""
+
+from __future__ import annotations
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.target import InvalidFieldChoiceException, InvalidFieldException
+
+from irc_pants.target_types import AgentFlowLayoutField, AgentFlowSourceField
+
+ADDRESS = Address("flows/support", target_name="agent")
+
+
+def test_a_flow_is_flow_yaml_where_nothing_else_is_said() -> None:
+    assert AgentFlowSourceField(None, ADDRESS).value == "flow.yaml"
+
+
+def test_the_name_of_a_flow_is_checked() -> None:
+    field = AgentFlowSourceField("support.yaml", ADDRESS)
+    with pytest.raises(InvalidFieldException) as error:
+        field.validate_resolved_files(["flows/support/support.yaml"])
+    assert str(error.value) == (
+        "The field `source` of the target flows/support:agent is `support.yaml`. The name of a"
+        " flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or `<name>.flow.json`, where"
+        " `<name>` starts with a letter."
+    )
+
+
+def test_the_layout_is_packed_or_zipapp() -> None:
+    assert AgentFlowLayoutField(None, ADDRESS).value == "packed"
+    with pytest.raises(InvalidFieldChoiceException):
+        AgentFlowLayoutField("loose", ADDRESS)

@@ -1,0 +1,174 @@
+"""What tests of rules share: a Pants of this backend alone, and a stand-in for the compiler.
+
+The stand-in keeps to the compiler's command line, and writes what a test can recognise. What the
+compiler itself makes of flows is tested with the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from pants.backend.python import register as python_backend
+from pants.core import register as core_backend
+from pants.engine.internals.scheduler import ExecutionError
+from pants.testutil.rule_runner import RuleRunner
+from pants.util.frozendict import FrozenDict
+
+from irc_pants import register
+
+# One requirement, so that a resolve has something to install.
+LOCK = Path("3rdparty/python/pex.lock")
+
+INHERITED = {
+    "HOME",
+    "PANTS_CA_CERTS_PATH",
+    "PANTS_PEX_CLI_KNOWN_VERSIONS",
+    "PANTS_PEX_CLI_URL_TEMPLATE",
+    "PANTS_PEX_CLI_VERSION",
+    "PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH",
+    "PATH",
+}
+
+OPTIONS = {
+    "source-root-patterns": "['/', 'src']",
+    "python-enable-resolves": "true",
+    "python-resolves": "{'python-default': 'default.lock'}",
+    "python-resolves-generate-lockfiles": "false",
+    "python-interpreter-constraints": "['==3.11.*']",
+    "python-infer-use-rust-parser": "true",
+    "python-infer-unowned-dependency-behavior": "error",
+    "pex-executable-search-paths": "['/usr/bin', '/bin']",
+}
+
+_MAIN = """\
+import sys
+from importlib import import_module
+
+command = import_module(f"irc.cli.{sys.argv[1]}")
+sys.exit(command.main(sys.argv[2:]))
+"""
+
+_COMPILE = """\
+import json, os, sys
+
+def main(argv):
+    flow, _, source_root, _, output = argv
+    text = open(flow).read()
+    if "broken" in text:
+        print(f"{flow}:1:1: error[E101]: it is broken", file=sys.stderr)
+        return 1
+    if "odd" in text:
+        print(f"{flow}:1:1: warning[W101]: it is odd", file=sys.stderr)
+    folder = os.path.join(output, os.path.relpath(os.path.dirname(flow), source_root))
+    os.makedirs(folder)
+    module = os.path.relpath(os.path.dirname(flow), source_root).replace("/", ".") + ".agent"
+    test = f"from {module} import FLOW\\n\\n\\ndef test_flow():\\n    assert 'fail' not in FLOW\\n"
+    files = {
+        "agent.py": f"FLOW = {text!r}\\n",
+        "test_agent.py": test,
+        "agent.map.json": "{}",
+        "agent.json": json.dumps({"module": module}),
+    }
+    for name, content in files.items():
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(content)
+"""
+
+_IMAGE = """\
+import json, os, sys
+
+def main(argv):
+    kind, *rest, output = argv
+    if "fail" in str(rest):
+        print("Error: no such image", file=sys.stderr)
+        return 1
+    name = {"base": "base.json", "deps": "deps.json"}[kind]
+    os.makedirs(f"{output}/blobs/sha256")
+    open(f"{output}/blobs/sha256/{kind}", "w").close()
+    with open(f"{output}/{name}", "w") as file:
+        json.dump({"argv": rest, "files": sorted(os.listdir(".")), "env": dict(os.environ)}, file)
+"""
+
+_PACKAGE = """\
+import json, os, sys
+
+def files(root):
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
+    return sorted(os.path.relpath(path, root) for path in found)
+
+def main(argv):
+    output = argv.pop()
+    options = dict(item.removeprefix("--").split("=", 1) for item in argv if "=" in item)
+    pex = f"{output}/agent.pex"
+    os.makedirs(f"{pex}/__pex__")
+    os.makedirs(f"{output}/image/blobs/sha256")
+    open(f"{output}/image/blobs/sha256/flow", "w").close()
+    for name in ("PEX-INFO", "__main__.py", "__pex__/__init__.py"):
+        with open(os.path.join(options["deps-pex"], name)) as source, open(f"{pex}/{name}", "w") as target:
+            target.write(source.read() + "\\n# rewritten")
+    report = {
+        "reference": f"{options.get('repository', 'here')}@sha256:0",
+        "options": options,
+        "inputs": {name: files(options[name]) for name in ("generated", "sources", "deps-pex")},
+        "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
+    }
+    with open(f"{output}/image.json", "w") as file:
+        json.dump(report, file)
+"""
+
+RUNTIME_MODULES = (
+    *("agent", "branches", "cache", "context", "delivery", "edge", "environment", "errors"),
+    *("features", "http", "models", "node", "prompt", "schema", "serving", "state", "testing"),
+)
+
+STAND_IN = {
+    "src/irc/BUILD": "python_sources()",
+    "src/irc/__main__.py": _MAIN,
+    "src/irc/cli/BUILD": "python_sources()",
+    "src/irc/cli/compile.py": _COMPILE,
+    "src/irc/cli/image.py": _IMAGE,
+    "src/irc/cli/package.py": _PACKAGE,
+    "src/irc_runtime/BUILD": "python_sources()",
+    **{f"src/irc_runtime/{module}.py": "import pex\n" for module in RUNTIME_MODULES},
+    "BUILD": "python_requirement(name='pex', requirements=['pex'])",
+}
+
+FLOW = dedent(
+    """\
+    version: "1.0"
+    metadata: {name: greeter}
+    nodes:
+      greet:
+        transform: {mode: code, spec: {file: greet.py}}
+    """
+)
+
+
+def cause_of(error: ExecutionError) -> Exception:
+    """The exception that a rule raised."""
+    causes: tuple[Exception, ...] = error.wrapped_exceptions
+    (cause,) = causes
+    return cause
+
+
+def make_rule_runner(queries: Iterable[Any]) -> RuleRunner:
+    """A Pants with this backend, the Python backend and the stand-in, on a repository of its own."""
+    backends: tuple[Any, ...] = (core_backend, python_backend, register)
+    rule_runner = RuleRunner(
+        rules=[*chain.from_iterable(backend.rules() for backend in backends), *queries],
+        target_types=[*chain.from_iterable(backend.target_types() for backend in backends)],
+    )
+    rule_runner.write_files({**STAND_IN, "default.lock": LOCK.read_text()})
+    set_options(rule_runner)
+    return rule_runner
+
+
+def set_options(rule_runner: RuleRunner, changed: Mapping[str, str] = FrozenDict()) -> None:
+    """Set the options that every test has, but for some that are changed."""
+    options = {**OPTIONS, **changed}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    rule_runner.set_options(arguments, env_inherit=INHERITED)
