@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from irc_runtime.cache import CacheSpec, SingleFlightCache
-from irc_runtime.context import Context, trace_of
+from irc_runtime.context import Context, new_trace, trace_of
 from irc_runtime.errors import (
     AgentError,
     FlowError,
@@ -170,7 +170,7 @@ class Agent:
     ) -> RequestError:
         missing = [name for name in self.requires if request.get(name) is None]
         error = RequestError(f"missing required fields: {', '.join(missing)}", missing)
-        error.trace_id = request.get("trace_id") or trace_of(headers)
+        error.trace_id = request.get("trace_id") or trace_of(headers) or new_trace()
         return error
 
     def _deadline(self, headers: Mapping[str, str]) -> float | None:

@@ -77,7 +77,7 @@ class Context:
         """The request's own, else that of its ``traceparent`` header, else a new one (32 hex)."""
         trace_id = self._trace_id
         if trace_id is None:
-            trace_id = self._trace_id = trace_of(self._headers) or f"{random.getrandbits(128):032x}"
+            trace_id = self._trace_id = trace_of(self._headers) or new_trace()
         return trace_id
 
     @property
@@ -117,6 +117,11 @@ class Context:
 
     def __repr__(self) -> str:
         return f"Context(trace_id={self.trace_id!r})"
+
+
+def new_trace() -> str:
+    """A trace id where the caller gave none."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def trace_of(headers: Mapping[str, str] | None) -> str | None:
