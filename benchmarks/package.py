@@ -1,0 +1,202 @@
+"""How long `package` of an agent takes, and how large its image is, against plain PEX binaries.
+
+    python3.11 benchmarks/package.py [--cold]
+
+Everything happens in clones of HEAD in a temporary folder, which is removed at the end.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from checkout import Checkout, launcher_cache
+from report import Row, Target, row, table
+
+AGENT = "flows/support:agent"
+DIST = Path("dist/flows.support/agent")
+PROMPT = Path("flows/support/prompts/answer.j2")
+
+PEER = Path("flows/bench_peer")
+ZIPAPP, PACKED = f"{PEER}:zipapp", f"{PEER}:packed"
+PEER_CODE = PEER / "main.py"
+PEER_BUILD = """\
+python_sources(name="lib")
+
+pex_binary(name="zipapp", entry_point="main.py", dependencies={dependencies})
+
+pex_binary(name="packed", entry_point="main.py", layout="packed", dependencies={dependencies})
+"""
+
+CPUS = 2
+
+#: Pants hears of an edit from the file system; a run that starts sooner may not see it.
+NOTICE_S = 1.0
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cold", action="store_true", help="build Pants itself anew, too")
+    parser.add_argument("--runs", type=int, default=7, help="of each figure (default: 7)")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # where it is missing, all CPUs take part
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CPUS])
+    with tempfile.TemporaryDirectory(prefix="irc-", ignore_cleanup_errors=True) as temporary:
+        print(table(measure(Path(temporary), options.cold, options.runs)))
+
+
+def measure(folder: Path, cold: bool, runs: int) -> list[Row]:
+    """All figures.
+
+    Args:
+        folder: takes the clones.
+        cold: whether the clones share nothing, not even Pants itself.
+        runs: of each figure but the first, which takes minutes.
+    """
+    cache = None if cold else launcher_cache()
+    seconds, digests = [], []
+    with Checkout(folder / "another-folder-with-a-longer-name", cache) as other:
+        say("first package, in a clone with empty caches")
+        seconds.append(other.timed("package", AGENT))
+        digests.append(image(other)["manifest_digest"])
+    with Checkout(folder / "clone", cache) as checkout:
+        say("first package, in a second clone with empty caches of its own")
+        seconds.append(checkout.timed("package", AGENT))
+        digests.append(image(checkout)["manifest_digest"])
+        rows = [
+            row("package, fresh clone, empty caches", seconds, "s", target=Target(300))
+            if cold
+            else row("package, empty caches but Pants at hand", seconds, "s"),
+        ]
+        sizes = size_rows(checkout)
+        say("first package of the peers")
+        write_peers(checkout)
+        checkout.pants("package", ZIPAPP, PACKED)
+        rows += no_op_rows(checkout, runs)
+        rows += edit_rows(checkout, runs)
+    same = len(set(digests)) == 1
+    equal = Row(
+        "image digests of two builds, different folders",
+        "equal" if same else "different",
+        target="equal",
+        met="yes" if same else "no",
+    )
+    return [*rows, *sizes, equal]
+
+
+def no_op_rows(checkout: Checkout, runs: int) -> list[Row]:
+    """Packaging what is packaged already: agent and peers in turn."""
+    say("package with nothing to do")
+    targets = (AGENT, ZIPAPP, PACKED)
+    seconds: dict[str, list[float]] = {target: [] for target in targets}
+    for target in targets:
+        checkout.pants("package", target)
+    for _ in range(runs):
+        for target in targets:
+            seconds[target].append(checkout.timed("package", target))
+    return [
+        row(
+            "no-op package, agent : zipapp pex_binary",
+            seconds[AGENT],
+            "s",
+            peer=seconds[ZIPAPP],
+            target=Target(1.2, of_ratio=True),
+        ),
+        row("no-op package, agent : packed pex_binary", seconds[AGENT], "s", peer=seconds[PACKED]),
+        row("no-op package, zipapp pex_binary", seconds[ZIPAPP], "s"),
+        row("no-op package, packed pex_binary", seconds[PACKED], "s"),
+    ]
+
+
+def edit_rows(checkout: Checkout, runs: int) -> list[Row]:
+    """Packaging after an edit: of the agent's prompt, and in turn of the peer's source."""
+    say("package after an edit")
+    agent, peer = [], []
+    for number in range(runs):
+        text = f"Edit {number}."
+        agent.append(edited(checkout, PROMPT, text, AGENT, packaged_agent))
+        peer.append(edited(checkout, PEER_CODE, f"# {text}", ZIPAPP, packaged_peer))
+    return [
+        row(
+            "edited prompt to package : edited zipapp pex_binary",
+            agent,
+            "s",
+            peer=peer,
+            target=Target(0.15, of_ratio=True),
+        ),
+        row("edited source to zipapp pex_binary", peer, "s"),
+    ]
+
+
+def edited(
+    checkout: Checkout, file: Path, line: str, target: str, packaged: Callable[[Checkout], str]
+) -> float:
+    """Add a line to a file, and package; gives the seconds of the latter.
+
+    Args:
+        packaged: the text in the package that shows the edit.
+    """
+    with (checkout.root / file).open("a") as text:
+        text.write(f"\n{line}\n")
+    time.sleep(NOTICE_S)
+    seconds = checkout.timed("package", target)
+    if line not in packaged(checkout):
+        raise SystemExit(f"{target}: the package lacks the edit of {file}")
+    return seconds
+
+
+def packaged_agent(checkout: Checkout) -> str:
+    """The generated agent, prompts included."""
+    return (checkout.root / DIST / "agent/agent.py").read_text()
+
+
+def packaged_peer(checkout: Checkout) -> str:
+    """The peer's source as it is in the zipapp."""
+    with zipfile.ZipFile(checkout.root / f"dist/flows.{PEER.name}/zipapp.pex") as pex:
+        return pex.read(str(PEER_CODE)).decode()
+
+
+def size_rows(checkout: Checkout) -> list[Row]:
+    """Layers that hold the agent's own code, and the blobs of the image in all."""
+    sizes: dict[str, float] = {}
+    for layer in image(checkout)["layers"]:
+        sizes[layer["content"]] = sizes.get(layer["content"], 0) + layer["size"] / 1e3
+    blobs = (checkout.root / DIST / "image/blobs/sha256").iterdir()
+    total_mb = sum(blob.stat().st_size for blob in blobs) / 1e6
+    return [
+        row("layer of the flow, compressed", [sizes["flow"]], "kB", target=Target(20)),
+        row("layer of the runtime, compressed", [sizes["first-party"]], "kB"),
+        row("image, compressed", [total_mb], "MB", target=Target(130)),
+    ]
+
+
+def image(checkout: Checkout) -> dict[str, Any]:
+    """What the package says of its image."""
+    facts: dict[str, Any] = json.loads((checkout.root / DIST / "image.json").read_text())
+    return facts
+
+
+def write_peers(checkout: Checkout) -> None:
+    """Add plain PEX binaries that depend on all that the agent depends on."""
+    found = checkout.pants("dependencies", "--transitive", AGENT).split()
+    code = checkout.root / PEER_CODE
+    code.parent.mkdir()
+    code.write_text('"""Stands where an agent would."""\n')
+    build = PEER_BUILD.format(dependencies=json.dumps(found))
+    (checkout.root / PEER / "BUILD").write_text(build)
+
+
+def say(step: str) -> None:
+    """Tell the user what is being measured."""
+    print(f"{step} …", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
