@@ -20,7 +20,7 @@ from irc.diagnostics import Diagnostics, Span
 
 MAX_SIZE_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 100
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 
 Event = Any
 """An event of libyaml; its types say less than what the events hold."""

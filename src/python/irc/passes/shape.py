@@ -51,6 +51,9 @@ def _without_extended_mocks(case: Any) -> Any:
 
 S = TypeVar("S", bound=Shape)
 
+MAX_MISTAKES = 500
+"""Of a value; beyond, it is something else than a flow."""
+
 
 def validate(
     document: Document,
@@ -83,7 +86,7 @@ def _report(
     report: Diagnostics,
     code: str | None,
 ) -> None:
-    located = [(_path(data, error), error) for error in errors]
+    located = [(_path(data, error), error) for error in errors[:MAX_MISTAKES]]
     around = {below[:length] for below, _ in located for length in range(len(below))}
     for below, error in located:
         if below in around and error["type"] not in {"missing", "extra_forbidden"}:
