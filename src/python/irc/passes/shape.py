@@ -127,19 +127,18 @@ def _path(data: Any, error: ErrorDetails) -> Path:
     location = error["loc"]
     for index, key in enumerate(location):
         last = index == len(location) - 1
-        if (
-            isinstance(data, dict)
-            and isinstance(key, str)
-            and key in data
-            or isinstance(data, list)
-            and isinstance(key, int)
-            and key < len(data)
-        ):
+        if _holds(data, key):
             data = data[key]
         elif not (last and error["type"] == "missing"):
             continue
         path.append(key)
     return tuple(path)
+
+
+def _holds(data: Any, key: str | int) -> bool:
+    if isinstance(data, dict):
+        return key in data
+    return isinstance(data, list) and isinstance(key, int) and key < len(data)
 
 
 def _known_keys(model: type[Shape], path: Path) -> set[str]:
