@@ -102,14 +102,21 @@ class Diagnostics:
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a misspelt word most likely means."""
-    matches = difflib.get_close_matches(word, sorted(candidates), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    for match in difflib.get_close_matches(word, sorted(candidates), n=3, cutoff=0.6):
+        ratio = difflib.SequenceMatcher(None, word, match).ratio()
+        if ratio >= 0.8 or match[:1] == word[:1]:  # else `text` would mean `context`
+            return match
+    return None
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """A hint that names the nearest candidate, or None where none is near."""
+def did_you_mean(word: str, candidates: Iterable[str], before: str = "") -> str | None:
+    """A hint that names the nearest candidate, or None where none is near.
+
+    Args:
+        before: what stands before the candidate in the flow.
+    """
     match = nearest(word, candidates)
-    return f"did you mean '{match}'?" if match else None
+    return f"did you mean '{before}{match}'?" if match else None
 
 
 MAX_EXCERPT_COLUMNS = 160
@@ -140,17 +147,20 @@ def _render_one(item: Diagnostic, sources: Mapping[str, Sequence[str]]) -> str:
 
 
 def _excerpt(span: Span, line: str) -> str:
-    """The line and carets below the span; a long line is cut around it."""
+    """The line and carets below the span; a long line is cut around it, which `…` shows."""
     first = max(0, span.column - 1 - MAX_EXCERPT_COLUMNS // 2)
     shown = line[first : first + MAX_EXCERPT_COLUMNS].replace("\t", " ")
-    number = f"{span.line:>4} | "
     start = span.column - 1 - first
     end = span.end_column - 1 - first if span.end_line == span.line else len(shown.rstrip())
     width = max(1, min(end, len(shown)) - start)
     printable = "".join(
         char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown
-    )
-    return f"{number}{printable}".rstrip() + f"\n     | {' ' * start}{'^' * width}"
+    ).rstrip()
+    if first:
+        printable = "…" + printable[1:]
+    if len(line) > first + MAX_EXCERPT_COLUMNS:
+        printable += "…"
+    return f"{span.line:>4} | {printable}".rstrip() + f"\n     | {' ' * start}{'^' * width}"
 
 
 def render_json(items: Iterable[Diagnostic]) -> str:

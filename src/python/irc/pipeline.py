@@ -14,13 +14,14 @@ from irc.emit.agent import Compiled, GeneratedModule, emit_agent
 from irc.emit.edges import check_edges
 from irc.emit.names import dns_label
 from irc.emit.tests import emit_tests
+from irc.ir.model import Flow
 from irc.passes.analyse import analyse
 from irc.passes.code import module_name
 from irc.passes.files import Files, ReadFile
 from irc.passes.lower import lower
 from irc.passes.plan import plan
 from irc.passes.resolve import resolve
-from irc.passes.secrets import check_credentials
+from irc.passes.secrets import check_credentials, masked_lines
 from irc.passes.shape import shape
 from irc.passes.target import check_target
 from irc.passes.types import check_types
@@ -68,7 +69,7 @@ def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
         return result
     source = decode(flow, content, report)
     if source is not None:
-        result.sources[flow] = source.lines
+        result.sources[flow] = masked_lines(source)
         _run(source, read, source_root, result)
     return result
 
@@ -91,7 +92,8 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     edges = check_edges(document, graph, report)
     nodes = lower(document, graph, files, report)
     check_target(document, graph, report)
-    result.sources |= {name: file.lines for name, file in files.loaded.items() if file is not None}
+    loaded = {name: file for name, file in files.loaded.items() if file is not None}
+    result.sources |= {name: masked_lines(file) for name, file in loaded.items()}
     if report.has_errors or analysis is None:
         return
     check_unread(document, graph, nodes, edges, report)
@@ -104,7 +106,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
         nodes={name: nodes[name] for name in running},
         edges=edges,
         module=module_of(source.name, source_root),
-        digest=_digest(document.data, files),
+        digest=_digest(flow, files),
     )
 
 
@@ -137,10 +139,14 @@ def module_of(flow: str, source_root: str) -> str:
     return module_name(posixpath.join(folder, f"{name}.py"), source_root)
 
 
-def _digest(data: Any, files: Files) -> str:
-    """The digest of what the flow says: its values and the files that it refers to."""
+def _digest(flow: Flow, files: Files) -> str:
+    """The digest of what the flow says: its values and the files that it refers to.
+
+    Comments, ``x-…`` keys and positions in a drawing say nothing.
+    """
     texts = {name: file.text for name, file in sorted(files.loaded.items()) if file is not None}
-    said = json.dumps([data, texts], sort_keys=True, ensure_ascii=False)
+    values = flow.model_dump(exclude={"nodes": {"__all__": {"position"}}})
+    said = json.dumps([values, texts], sort_keys=True, ensure_ascii=False)
     return "sha256:" + hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """How values travel along edges: what was delivered, what was not, and the casts between types."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -77,6 +78,11 @@ def to_string(value: Any) -> Any:
     if isinstance(value, int | float):
         return str(value)
     raise EdgeError(f"a {type(value).__name__} does not become a string")
+
+
+def as_text(value: Any) -> str:
+    """A value within a longer text: strings as they are, anything else as its JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def single_row(table: Any) -> Any:

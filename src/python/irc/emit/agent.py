@@ -153,7 +153,7 @@ class _AgentEmitter:
             writer.line(text)
         modules = {module for module in froms} | {item.partition(" ")[0] for item in plain}
         modules = modules.union(*(placed.modules for placed in self.placed.values() if placed))
-        return tuple(sorted(m for m in modules if _section(m) > 0) + ["irc_runtime.serving"])
+        return tuple(sorted({m for m in modules if _section(m) > 0} | {"irc_runtime.serving"}))
 
     def _write_constants(self, writer: Writer) -> None:
         for name, lowered in self.compiled.nodes.items():

@@ -58,6 +58,7 @@ IMPORTED = frozenset(
         "StateSpec",
         "StateStore",
         "annotations",
+        "as_text",
         "by_port",
         "connect_features",
         "delivered",

@@ -32,7 +32,8 @@ class Agent:
     @property
     def service_name(self) -> str:
         """The service's name, in DNS form."""
-        return self.kserve.get("service_name") or self.name.lower().replace("_", "-")
+        name: str = self.kserve["service_name"]
+        return name
 
     @property
     def folder(self) -> PurePosixPath:

@@ -138,7 +138,7 @@ class Lowering:
             port and not reference.path and port.type in {"string", "document"}
         ):
             return code
-        return f"{self.uses('irc_runtime.delivery', 'to_string')}({code})"
+        return f"{self.uses('irc_runtime.delivery', 'as_text')}({code})"
 
     def reference(self, reference: Reference, path: Path) -> str:
         """The code that reads what a reference means."""

@@ -213,9 +213,9 @@ class _Resolver:
             return NodePort(name, candidates[0].name)
         if not exists(node, port):
             names = [item.name for item in known(node)]
-            match = did_you_mean(port, names)
+            match = did_you_mean(port, names, f"{name}.")
             self.report.error(
-                "E301", span, f"the edge {verb} '{name}.{port}', which no port is",
+                "E301", span, f"the edge {verb} '{name}.{port}', which '{name}' does not {has[:-1]}",
                 related=[declared], hint=match,
             )  # fmt: skip
             return None
@@ -280,7 +280,7 @@ class _Resolver:
                 for port in mock.outputs or {}:
                     if output_port(node, port) is None:
                         self.report.error(
-                            "E312", place, f"the mock gives '{name}.{port}', which no port is",
+                            "E312", place, f"the mock gives '{name}.{port}', which '{name}' does not produce",
                             hint=did_you_mean(port, [item.name for item in node.outputs]),
                         )  # fmt: skip
 

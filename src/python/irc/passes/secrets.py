@@ -27,3 +27,8 @@ def check_credentials(source: SourceFile, report: Diagnostics) -> None:
             "E207", source.span(*match.span()), "this looks like a credential",
             hint="read it from the environment: ${env.NAME}, with deployment.kserve.secrets",
         )  # fmt: skip
+
+
+def masked_lines(source: SourceFile) -> list[str]:
+    """The lines of a file as they may be shown: what looks like a credential is starred out."""
+    return _CREDENTIAL.sub(lambda match: "*" * len(match[0]), source.text).split("\n")
