@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from irc.pipeline import generate
 from tests.irc.compiling import check_text, rendered
@@ -90,8 +92,6 @@ def test_random_bytes_are_told() -> None:
 
 
 def test_random_structures_are_told() -> None:
-    hypothesis = pytest.importorskip("hypothesis")
-    st = hypothesis.strategies
     leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
     keys = st.sampled_from(
         ["version", "metadata", "nodes", "edges", "context", "tests", "name", "type", "from", "to"]
@@ -100,8 +100,8 @@ def test_random_structures_are_told() -> None:
         leaves, lambda x: st.lists(x, max_size=4) | st.dictionaries(keys | st.text(), x, max_size=4)
     )
 
-    @hypothesis.settings(max_examples=200, deadline=None, derandomize=True, database=None)
-    @hypothesis.given(trees)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(trees)
     def run(data: Any) -> None:
         compiles_or_tells(json.dumps(data), "flow.json")
 

@@ -36,7 +36,7 @@ def test_optional_output_left_out_skips_what_needs_it() -> None:
     )
     nodes += code_node("b", QUERY, TEXT, ECHO)
     case = run_text(flow(nodes, TO_A, "{from: a, to: b}", "{from: b, to: _output}"), {"query": "x"})
-    assert (case.status, case.ran) == (500, {"a"})
+    assert (case.status, set(case.ran)) == (500, {"a"})
 
 
 def test_required_output_left_out_fails_in_its_node() -> None:
