@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import itertools
+import json
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,8 +44,8 @@ from irc_pants.target_types import AgentFlowDependenciesField, AgentFlowSourceFi
 logger = logging.getLogger(__name__)
 
 
-class UnownedFlowImportError(Exception):
-    """A flow needs a module that no target provides."""
+class UnownedFlowDependencyError(Exception):
+    """A flow needs a module or a file that no target provides."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ async def infer_agent_flow_dependencies(
     references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
     imports = await Get(ParsedPythonImports, FlowReferences, references)
     resolve = field_set.resolve.normalized_value(python_setup)
-    resolved, file_owners = await MultiGet(
+    files = [glob.escape(file) for file in references.files]
+    resolved, existing = await MultiGet(
         Get(
             ResolvedParsedPythonDependencies,
             # It asks nothing of the field set but its address, source and dependencies.
@@ -79,19 +82,29 @@ async def infer_agent_flow_dependencies(
                 resolve,
             ),
         ),
-        Get(Owners, OwnersRequest(tuple(glob.escape(file) for file in references.files))),
+        Get(Paths, PathGlobs(files)),
     )
+    file_owners = await MultiGet(Get(Owners, OwnersRequest((file,))) for file in files)
+    unowned_files = [
+        file
+        for file, owners in zip(references.files, file_owners)
+        if not owners and file in existing.files and file not in references.python_files
+    ]
+    if unowned_files:
+        _report(_unowned_files(unowned_files, field_set), python_infer.unowned_dependency_behavior)
     unowned = sorted(
         module
         for module, result in resolved.resolve_results.items()
         if result.status is ImportOwnerStatus.unowned
     )
     if unowned:
-        _report_unowned(unowned, field_set, resolve, python_infer.unowned_dependency_behavior)
+        message = _unowned_modules(unowned, field_set, resolve)
+        _report(message, python_infer.unowned_dependency_behavior)
     imported = itertools.chain.from_iterable(
         result.address for result in resolved.resolve_results.values()
     )
-    return InferredDependencies(sorted({*imported, *file_owners} - {field_set.address}))
+    owning = itertools.chain.from_iterable(file_owners)
+    return InferredDependencies(sorted({*imported, *owning} - {field_set.address}))
 
 
 @rule(level=LogLevel.DEBUG)
@@ -123,13 +136,10 @@ async def find_imports(references: FlowReferences) -> ParsedPythonImports:
     return ParsedPythonImports(sorted(imports.items()))
 
 
-def _report_unowned(
-    modules: list[str],
-    field_set: AgentFlowInferenceFieldSet,
-    resolve: str,
-    behavior: UnownedDependencyUsage,
-) -> None:
-    message = softwrap(
+def _unowned_modules(
+    modules: list[str], field_set: AgentFlowInferenceFieldSet, resolve: str
+) -> str:
+    return softwrap(
         f"""
         The agent of {field_set.address} will import modules that no target of the resolve
         `{resolve}` provides:
@@ -140,8 +150,27 @@ def _report_unowned(
         that is not meant to be found, add `# pants: no-infer-dep` to its line.
         """
     )
+
+
+def _unowned_files(files: list[str], field_set: AgentFlowInferenceFieldSet) -> str:
+    folder = field_set.address.spec_path
+    beside = [os.path.relpath(file, folder) for file in files]
+    example = f"resources(name=\"prompts\", sources={json.dumps(beside)})"
+    return softwrap(
+        f"""
+        The agent of {field_set.address} is made of files that no target owns, so that Pants would
+        not see it change with them:
+
+        {bullet_list(files)}
+
+        Add a target for them, such as `{example}` in {folder}/BUILD.
+        """
+    )
+
+
+def _report(message: str, behavior: UnownedDependencyUsage) -> None:
     if behavior is UnownedDependencyUsage.RaiseError:
-        raise UnownedFlowImportError(message)
+        raise UnownedFlowDependencyError(message)
     if behavior is UnownedDependencyUsage.LogWarning:
         logger.warning(message)
 

@@ -131,6 +131,20 @@ def test_unowned_imports_are_named(rule_runner: RuleRunner) -> None:
     )
 
 
+def test_unowned_files_are_named(rule_runner: RuleRunner) -> None:
+    flow = node("prompt: {template: {file: unowned/ask.j2}}")
+    with pytest.raises(ExecutionError) as error:
+        dependencies(rule_runner, {"flows/flow.yaml": flow, "flows/unowned/ask.j2": ""})
+    assert str(cause_of(error.value)) == dedent(
+        """\
+        The agent of flows:agent is made of files that no target owns, so that Pants would not see it change with them:
+
+          * flows/unowned/ask.j2
+
+        Add a target for them, such as `resources(name="prompts", sources=["unowned/ask.j2"])` in flows/BUILD."""
+    )
+
+
 def test_unowned_imports_are_let_pass_where_pants_is_told_so(rule_runner: RuleRunner) -> None:
     flow = node("transform: {mode: code, spec: 'import nowhere_else'}")
     set_options(rule_runner, {"python-infer-unowned-dependency-behavior": "ignore"})

@@ -9,7 +9,7 @@ from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from irc_pants import codegen, dependency_inference, flow_references
-from irc_pants.goals import package, test
+from irc_pants.goals import check, package, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import agent_code, agent_pex, compile_flow, image_layers, irc_process
 
@@ -24,6 +24,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *image_layers.rules(),
         *agent_code.rules(),
         *agent_pex.rules(),
+        *check.rules(),
         *package.rules(),
         *test.rules(),
     )

@@ -18,7 +18,7 @@ class Irc(Subsystem):
     name = "irc"
     help = "The compiler of agent flows."
 
-    skip = SkipOption("test")
+    skip = SkipOption("check", "test")
     install_from_resolve = StrOption(
         default=None,
         advanced=True,
