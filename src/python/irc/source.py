@@ -364,12 +364,15 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         if not _Builder(document, loader, report).build_document():
             report.error("E106", start, "the file holds no document")
     except yaml.MarkedYAMLError as error:
-        related = []
-        if error.context and error.context_mark:
-            related.append((_mark_span(source, error.context_mark), error.context))
         mark = error.problem_mark or error.context_mark
         span = _mark_span(source, mark) if mark else start
-        report.error("E101", span, f"not valid YAML: {error.problem}", related=related)
+        related = []
+        if error.context and error.context_mark:
+            around = _mark_span(source, error.context_mark)
+            related = [(around, error.context)] if around != span else []
+        tab = source.lines[span.line - 1][span.column - 1 : span.column] == "\t"
+        hint = "indent with spaces: YAML takes no tabs there" if tab else None
+        report.error("E101", span, f"not valid YAML: {error.problem}", related=related, hint=hint)
     except yaml.reader.ReaderError as error:  # a character that YAML forbids
         span = source.span(error.position, error.position + 1)
         report.error("E101", span, f"not valid YAML: {error.reason}")

@@ -86,6 +86,11 @@ def _report(
     report: Diagnostics,
     code: str | None,
 ) -> None:
+    if len(errors) > MAX_MISTAKES:
+        report.error(
+            code or "E203", document.span(at),
+            f"{len(errors):,} values are wrong here; the first {MAX_MISTAKES} are shown",
+        )  # fmt: skip
     located = [(_path(data, error), error) for error in errors[:MAX_MISTAKES]]
     around = {below[:length] for below, _ in located for length in range(len(below))}
     for below, error in located:
