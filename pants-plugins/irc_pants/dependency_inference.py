@@ -155,7 +155,7 @@ def _unowned_modules(
 def _unowned_files(files: list[str], field_set: AgentFlowInferenceFieldSet) -> str:
     folder = field_set.address.spec_path
     beside = [os.path.relpath(file, folder) for file in files]
-    example = f"resources(name=\"prompts\", sources={json.dumps(beside)})"
+    example = f'resources(name="prompts", sources={json.dumps(beside)})'
     return softwrap(
         f"""
         The agent of {field_set.address} is made of files that no target owns, so that Pants would

@@ -71,7 +71,7 @@ logger = logging.getLogger(__name__)
 
 # What generated tests import besides the agent.
 TESTING_MODULE = "irc_runtime.testing"
-# Beside every source root: coverage would count the tests otherwise.
+# Beside all sources: coverage would count the tests otherwise.
 TESTS_DIR = "__generated_tests__"
 COVERAGE_FILE = ".coverage"
 
@@ -102,10 +102,11 @@ class AgentFlowTestSetupRequest:
 
 @dataclass(frozen=True)
 class AgentFlowTestSetup:
-    """The process, and the JUnit file that it writes."""
+    """The process, the JUnit file that it writes, and the targets whose code it runs."""
 
     process: Process
     results_file: str
+    roots: tuple[Address, ...]
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,9 @@ async def setup_agent_flow_test(
         argv.extend((f"--junit-xml={results_file}", "-o", f"junit_family={pytest.junit_family}"))
     if use_coverage:
         argv.extend(("--cov-report=", f"--cov-config={coverage_config.path}"))
-        measured = coverage_subsystem.filter or sources.source_roots
+        # Folders, not source roots: the build root would be one, and the tests would count.
+        folders = {os.path.dirname(file) for file in sources.source_files.files}
+        measured = coverage_subsystem.filter or sorted(folders)
         argv.extend(f"--cov={place}" for place in measured)
     process = await Get(
         Process,
@@ -225,7 +228,7 @@ async def setup_agent_flow_test(
             ),
         ),
     )
-    return AgentFlowTestSetup(process, results_file)
+    return AgentFlowTestSetup(process, results_file, roots)
 
 
 @rule(desc="Test an agent flow", level=LogLevel.DEBUG)
@@ -261,7 +264,7 @@ async def run_agent_flow_test(
         address=field_set.address,
         output_setting=test_subsystem.output,
         coverage_data=(
-            PytestCoverageData((field_set.address,), coverage.digest) if coverage.files else None
+            PytestCoverageData(setup.roots, coverage.digest) if coverage.files else None
         ),
         xml_results=xml_results if xml_results.files else None,
     )

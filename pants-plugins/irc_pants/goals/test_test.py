@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pants.backend.python.goals.coverage_py import PytestCoverageData
 from pants.core.goals.test import TestDebugRequest, TestResult
 from pants.engine.addresses import Address
 from pants.engine.rules import QueryRule
@@ -66,7 +67,12 @@ def test_coverage_counts_the_agent(rule_runner: RuleRunner) -> None:
     set_options(rule_runner, {"test-use-coverage": "true"})
     result = result_of(rule_runner, "good")
     assert result.exit_code == 0, result.stdout + result.stderr
-    assert result.coverage_data is not None
+    assert isinstance(result.coverage_data, PytestCoverageData)
+    # What they run besides the agent is read for the report, too.
+    assert [address.spec for address in result.coverage_data.addresses] == [
+        "flows/good:agent",
+        "src/irc_runtime/testing.py",
+    ]
     set_options(rule_runner)
 
 
