@@ -23,7 +23,7 @@ class AgentFlowCheckFieldSet(FieldSet):
     source: AgentFlowSourceField
 
 
-class AgentFlowCheckRequest(CheckRequest):
+class AgentFlowCheckRequest(CheckRequest[AgentFlowCheckFieldSet]):
     field_set_type = AgentFlowCheckFieldSet
     tool_name = Irc.options_scope
 
