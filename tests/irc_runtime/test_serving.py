@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from tests.standins.openai_wire import Answer, Failure
 
 REQUEST = {"user_id": "u1", "session_id": "s1", "query": "secret question", "trace_id": "t-1"}
 REPLY = {"text": "Here.", "sentiment": "neutral", "escalate": False}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 START_TIMEOUT_S = 60
 
 
@@ -228,12 +230,26 @@ def test_a_body_that_is_no_json_is_refused(served: Served) -> None:
     url = served.url("/v1/models/support:predict")
     for kind in ("application/json", "text/plain"):
         response = httpx.post(url, content=b"{", headers={"content-type": kind})
+        assert (response.status_code, response.json()["type"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"instances": [1]}', b'{"inputs": "secret"}'])
+@pytest.mark.parametrize("path", ["/v1/models/support:predict", "/v2/models/support/infer"])
+def test_every_refusal_has_a_trace(served: Served, path: str, body: bytes, kind: str) -> None:
+    headers = {"content-type": kind}
+    for _ in range(2):
+        response = httpx.post(served.url(path), content=body, headers=headers)
         assert response.status_code == 400
-        assert "error" in response.json()
+        assert re.fullmatch("[0-9a-f]{32}", response.json()["trace_id"])
+        assert "secret" not in response.text
+    headers["traceparent"] = f"00-{TRACE}-00f067aa0ba902b7-01"
+    response = httpx.post(served.url(path), content=body, headers=headers)
+    assert response.json()["trace_id"] == TRACE
 
 
 def test_a_failure_says_node_place_and_trace(served: Served) -> None:
-    headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
     request = {**REQUEST, "user_id": "secret nobody"}
     del request["trace_id"]
     response = served.predict(request, headers=headers)
@@ -246,7 +262,7 @@ def test_a_failure_says_node_place_and_trace(served: Served) -> None:
         "node": "fetch_customer",
         "location": "flows/support/flow.yaml:15",
         "attempts": 1,
-        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "trace_id": TRACE,
     }
     event = next(item for item in served.events if item.get("event") == "node_failed")
     assert event["trace_id"] == response.json()["trace_id"]
@@ -295,6 +311,35 @@ def test_an_agent_that_cannot_load_ends_and_says_why(
     (event,) = agent.events
     assert event["event"] == "load_failed"
     assert "IRC_FEATURES is not set" in event["reason"]
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_a_taken_port_is_told_in_one_event(
+    environment: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        agent = Served(environment, tmp_path, "--enable_grpc=true", f"--{kind}_port={port}")
+        assert agent.process.wait(START_TIMEOUT_S) == 1
+    (event,) = agent.events
+    assert (event["event"], event["port"]) == ("port_taken", port)
+    assert f"--{kind}_port" in event["hint"]
+    assert ("--enable_grpc=false" in event["hint"]) == (kind == "grpc")
+
+
+def test_serving_is_said_once_the_agent_listens(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    agent = Served(environment, tmp_path)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    try:
+        while '"serving"' not in agent.log:
+            assert agent.process.poll() is None, agent.log
+            assert time.monotonic() < deadline, agent.log
+            time.sleep(0.001)
+        assert httpx.get(agent.url("/v1/models/support")).status_code == 200
+    finally:
+        agent.stop()
 
 
 def test_a_model_travels_to_worker_processes_by_name_and_is_loaded_there(

@@ -17,11 +17,16 @@ from typing import Any
 import kserve  # type: ignore[import-untyped]  # it says nothing of its types
 import orjson
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from grpc import StatusCode  # type: ignore[import-untyped]  # its stubs are another package
 from grpc_interceptor.exceptions import GrpcException
 from kserve import InferRequest, model_server
+from kserve.errors import InvalidInput  # type: ignore[import-untyped]
+from kserve.protocol.dataplane import DataPlane  # type: ignore[import-untyped]
 
+from irc_runtime import ports
 from irc_runtime.agent import Agent
+from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, LoadError, RequestError, response_body
 from irc_runtime.events import ERROR, INFO, event
 from irc_runtime.tensors import requests_of, response_of
@@ -55,26 +60,34 @@ GRPC_STATUSES = {400: StatusCode.INVALID_ARGUMENT, 504: StatusCode.DEADLINE_EXCE
 
 
 class AnswerError(GrpcException):
-    """An agent's failure as an answer: a JSON body over REST, a status over gRPC."""
+    """An agent's failure as an answer: a JSON body over REST, a status over gRPC.
 
-    def __init__(self, error: AgentError, fields: Mapping[str, Any]) -> None:
+    Its trace id is the error's own; a request that was refused before it had one has that of its
+    ``traceparent`` header, or a new one.
+    """
+
+    def __init__(self, error: AgentError, headers: Mapping[str, str] | None) -> None:
         self.http_status = error.status
-        self.body = response_body(error, fields)
+        trace_id = error.trace_id or trace_of(headers) or new_trace()
+        self.body = response_body(error, {"trace_id": trace_id})
         super().__init__(
             status_code=GRPC_STATUSES.get(error.status, StatusCode.INTERNAL),
             details=orjson.dumps(self.body).decode(),
         )
 
 
-async def _answer_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AnswerError)
+async def _answer_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, AnswerError):  # FastAPI's own, which would quote the request
+        refused = RequestError("the request does not follow the V2 protocol")
+        error = AnswerError(refused, request.headers)
     return Response(
         orjson.dumps(error.body), status_code=error.http_status, media_type="application/json"
     )
 
 
 # Here, and not in serve(), as each of several worker processes has an application of its own.
-model_server.app.add_exception_handler(AnswerError, _answer_error)
+for _kind in (AnswerError, RequestValidationError):
+    model_server.app.add_exception_handler(_kind, _answer_error)
 
 
 class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of its types
@@ -127,7 +140,7 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
                 return {"predictions": await _predict_all(agent, instances, headers)}
             return _answer(await agent.predict(payload, headers), response_headers)
         except AgentError as error:
-            raise AnswerError(error, {"trace_id": error.trace_id}) from error
+            raise AnswerError(error, headers) from error
 
 
 def _load_in_worker(agent_type: type[Agent], name: str) -> AgentModel:
@@ -168,18 +181,45 @@ def _answer(output: Any, response_headers: dict[str, str] | None) -> Any:
     return output
 
 
+class AgentDataPlane(DataPlane):  # type: ignore[misc]  # as above
+    """KServe's decoding, with refusals in the agent's form."""
+
+    def decode(self, body: Any, headers: Any, *options: Any, **named: Any) -> Any:
+        """As KServe's; a body that is no JSON raises AnswerError."""
+        try:
+            return super().decode(body, headers, *options, **named)
+        except InvalidInput as error:
+            raise AnswerError(RequestError(error.reason), headers) from error
+
+
 class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
-    """KServe's server, which closes the agent once the last request is answered."""
+    """KServe's server; says when it listens, and closes the agent after the last request."""
 
     def __init__(self, agent: Agent, **options: Any) -> None:
         super().__init__(**options)
+        self.dataplane = AgentDataPlane(model_registry=self.registered_models)
         self._agent = agent
 
+    @property
+    def ports(self) -> list[ports.Port]:
+        """What this process listens on; several workers share what it has bound."""
+        grpc = [ports.grpc(self.grpc_port)] if self.enable_grpc else []
+        return [ports.http(self.http_port), *grpc]
+
     async def _serve(self) -> None:
+        announcement = asyncio.create_task(self._announce())
         try:
             await super()._serve()
         finally:
+            announcement.cancel()
             await self._agent.close()
+
+    async def _announce(self) -> None:
+        await ports.listening(self.ports)
+        grpc_port = self.grpc_port if self.enable_grpc else None
+        event(
+            INFO, "serving", agent=self._agent.name, http_port=self.http_port, grpc_port=grpc_port
+        )
 
 
 def configure_logging() -> None:
@@ -193,7 +233,8 @@ def serve(agent: Agent, arguments: list[str] | None = None) -> None:
 
     The command line takes KServe's own flags (``--http_port``, ``--workers``, …); two have other
     defaults: the model's name is the flow's, and latencies are not logged for each request.
-    Where loading fails, the process says why in one event and ends with status 1.
+    Where a port cannot be had or loading fails, the process says why in one event and ends with
+    status 1.
     """
     parser = argparse.ArgumentParser(
         prog=agent.name,
@@ -204,12 +245,6 @@ def serve(agent: Agent, arguments: list[str] | None = None) -> None:
     parser.set_defaults(model_name=agent.name, enable_latency_logging=False)
     options = parser.parse_args(arguments)
     configure_logging()
-    model = AgentModel(agent, options.model_name)
-    try:
-        model.load()
-    except LoadError as error:
-        event(ERROR, "load_failed", agent=agent.name, source=agent.source, reason=error.reason)
-        raise SystemExit(1) from None
     server = AgentServer(
         agent,
         http_port=options.http_port,
@@ -225,6 +260,18 @@ def serve(agent: Agent, arguments: list[str] | None = None) -> None:
         ssl_certfile=options.ssl_certfile,
         ssl_keyfile=options.ssl_keyfile,
     )
-    event(INFO, "serving", agent=agent.name, http_port=options.http_port)
+    try:
+        ports.try_ports(server.ports)
+    except ports.PortError as error:
+        name = "port_taken" if error.taken else "port_refused"
+        port, hint = error.port.number, error.port.hint
+        event(ERROR, name, agent=agent.name, port=port, reason=error.reason, hint=hint)
+        raise SystemExit(1) from None
+    model = AgentModel(agent, options.model_name)
+    try:
+        model.load()
+    except LoadError as error:
+        event(ERROR, "load_failed", agent=agent.name, source=agent.source, reason=error.reason)
+        raise SystemExit(1) from None
     server.start([model])
     event(INFO, "stopped", agent=agent.name)
