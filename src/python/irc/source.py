@@ -370,7 +370,8 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         if error.context and error.context_mark:
             around = _mark_span(source, error.context_mark)
             related = [(around, error.context)] if around != span else []
-        tab = source.lines[span.line - 1][span.column - 1 : span.column] == "\t"
+        line = "".join(source.lines[span.line - 1 : span.line])  # none at the end of the file
+        tab = line[span.column - 1 : span.column] == "\t"
         hint = "indent with spaces: YAML takes no tabs there" if tab else None
         report.error("E101", span, f"not valid YAML: {error.problem}", related=related, hint=hint)
     except yaml.reader.ReaderError as error:  # a character that YAML forbids
