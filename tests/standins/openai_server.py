@@ -17,6 +17,7 @@ By hand, from the root of the repository::
 
 import argparse
 import json
+import os
 import socket
 import sys
 import threading
@@ -29,6 +30,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from tests.standins.openai_transcript import transcript
 from tests.standins.openai_wire import (
     Answer,
     CutConnection,
@@ -177,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             number = len(owner.requests)
             reply = Failure(*refused) if refused else owner.next_reply()
         if owner.verbose:
-            print(f"--- request {number} -> {reply}", recorded.body, sep="\n", flush=True)
+            print(transcript(number, body, reply), flush=True)
         self._send(reply, body, number)
 
     def _send(self, reply: Reply, body: Any, number: int) -> None:
@@ -236,11 +238,17 @@ def main() -> None:
 
     answers = [Answer(text, options.delay_s) for text in options.answer or ["Hello."]]
     otherwise = Failure(options.fail) if options.fail else answers.pop()
-    with OpenAIServer(options.port, otherwise, verbose=True) as server:
-        server.script(*([] if options.fail else answers))
-        print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+    server = OpenAIServer(options.port, otherwise, verbose=True)
+    server.script(*([] if options.fail else answers))
+    try:
+        server.start()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        parser.exit(1, f"cannot listen on port {options.port}: {reason}; choose another --port\n")
+    print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    server.stop()
 
 
 if __name__ == "__main__":
