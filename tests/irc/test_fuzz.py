@@ -65,7 +65,7 @@ def mutated(flow: Any, chance: random.Random) -> Any:
 
 def compiles_or_tells(text: str | bytes, name: str = "flow.yaml") -> None:
     """Either findings, or modules that Python takes; within seconds."""
-    started = time.monotonic()
+    started = time.process_time()
     result = check_text(text, name=name)
     rendered(result)
     assert result.report.has_errors == (result.compiled is None)
@@ -73,7 +73,7 @@ def compiles_or_tells(text: str | bytes, name: str = "flow.yaml") -> None:
         for file, module in generate(result.compiled).items():
             if file.endswith(".py"):
                 compile(module, file, "exec")
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.parent.name)

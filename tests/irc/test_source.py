@@ -126,6 +126,6 @@ def test_bad_input_is_told_with_its_place(content: bytes, expected: tuple[str, i
 def test_nonsense_is_refused_in_bounded_time(content: bytes) -> None:
     from tests.irc.compiling import check_text
 
-    started = time.monotonic()
+    started = time.process_time()
     assert check_text(content).report.has_errors
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
