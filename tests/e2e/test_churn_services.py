@@ -1,12 +1,12 @@
 """flows/churn against a model and a feature store, over real connections."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from flows.churn.agent import ChurnAgent
+from tests.e2e.asking import ask
 from tests.e2e.feature_files import load_features
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer, Failure
@@ -32,15 +32,7 @@ def model(features: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServ
 
 
 def score(request: Mapping[str, Any]) -> Any:
-    async def answer() -> Any:
-        agent = ChurnAgent()
-        agent.load()
-        try:
-            return await agent.predict(request)
-        finally:
-            await agent.close()
-
-    return asyncio.run(answer())
+    return ask(ChurnAgent, request)
 
 
 def test_likely_leaver_reads_the_models_offer(model: OpenAIServer) -> None:

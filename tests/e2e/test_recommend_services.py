@@ -1,6 +1,5 @@
 """flows/recommend against a ranking service and a feature store, over real connections."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from flows.recommend.agent import RecommendAgent
 from irc_runtime.errors import NodeError
+from tests.e2e.asking import ask
 from tests.e2e.feature_files import load_features
 from tests.standins.ranker_server import Ranker, ranker_server
 
@@ -30,15 +30,7 @@ def ranker(features: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ranker]:
 
 
 def recommend(request: Mapping[str, Any]) -> Any:
-    async def answer() -> Any:
-        agent = RecommendAgent()
-        agent.load()
-        try:
-            return await agent.predict(request)
-        finally:
-            await agent.close()
-
-    return asyncio.run(answer())
+    return ask(RecommendAgent, request)
 
 
 def skus(answer: Any) -> list[str]:

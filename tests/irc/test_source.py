@@ -6,7 +6,8 @@ import time
 import pytest
 
 from irc.diagnostics import Diagnostics
-from irc.source import Document, SourceFile, decode, parse
+from irc.reading import decode, parse
+from irc.source import Document, SourceFile
 
 
 def parsed(text: str, name: str = "flow.yaml") -> Document:

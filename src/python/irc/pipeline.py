@@ -26,7 +26,8 @@ from irc.passes.shape import shape
 from irc.passes.target import check_target
 from irc.passes.types import check_types
 from irc.passes.unread import check_unread
-from irc.source import SourceFile, decode, parse
+from irc.reading import decode, parse
+from irc.source import SourceFile
 from irc.version import VERSION
 
 

@@ -1,6 +1,7 @@
 """The base of every generated agent: a flow that is loaded once and then answers requests."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
 EDGES = ("models", "http", "features", "states")
 
 
-class Agent:
+class Agent(ABC):
     """A flow. The compiler writes a subclass with one method a node, and ``run``.
 
     A subclass may define ``handle_error(error, request, context)``, which answers in the flow's
@@ -80,9 +81,9 @@ class Agent:
             if edge in vars(self):
                 await vars(self)[edge].close()
 
+    @abstractmethod
     async def run(self, request: Inputs, ctx: Context) -> Any:
-        """Run the flow; the subclass does."""
-        raise NotImplementedError
+        """Run the flow; the compiler writes it."""
 
     async def predict(
         self, request: Mapping[str, Any], headers: Mapping[str, str] | None = None

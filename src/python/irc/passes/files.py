@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from irc.diagnostics import Diagnostics
-from irc.source import Document, Path, SourceFile, decode
+from irc.reading import decode
+from irc.source import Document, Path, SourceFile
 
 ReadFile = Callable[[str], bytes]
 """Reads a file by its name relative to the build root; raises OSError."""

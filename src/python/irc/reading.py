@@ -1,0 +1,288 @@
+"""Reading flows: from bytes to text, and from YAML or JSON text to values with their spans.
+
+YAML is read from the events of libyaml's parser (``yaml.CSafeLoader``), whose marks give the
+positions; scalars are resolved by the YAML 1.2 core schema, so that ``on``, ``yes`` and dates
+are the strings that they look like.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import yaml
+
+from irc.diagnostics import Diagnostics, Span
+from irc.source import Document, Path, SourceFile
+
+MAX_SIZE_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 100
+MAX_VALUES = 500_000
+
+Event = Any
+"""An event of libyaml; its types say less than what the events hold."""
+
+_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS: dict[str, Any] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+MAX_DIGITS = 300
+"""What a number has at most; more than a double can express."""
+
+
+def _scalar(text: str) -> Any:
+    """A plain scalar by the YAML 1.2 core schema (yaml.org/spec/1.2.2, 10.3.2).
+
+    Raises:
+        OverflowError: the number is larger than JSON readers can express.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text):
+        if len(text) > MAX_DIGITS:
+            raise OverflowError
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    if _FLOAT.match(text):
+        number = float(text)
+        if math.isinf(number):
+            raise OverflowError
+        return number
+    return text
+
+
+_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+"""Tags that change nothing but how a plain scalar is read."""
+
+
+class _TooLarge(Exception):
+    """The document is deeper or larger than any flow."""
+
+
+class _Builder:
+    """From libyaml's events to values and spans.
+
+    Events, not composed nodes: libyaml's composer recurses without a bound, and its nodes no
+    longer tell `!!str 5` from `5`.
+    """
+
+    def __init__(self, document: Document, loader: yaml.CSafeLoader, report: Diagnostics) -> None:
+        self.document = document
+        self.loader = loader
+        self.report = report
+        self.count = 0
+        self.anchors: dict[str, Any] = {}
+
+    def build_document(self) -> bool:
+        """Read the only document; False where there is none."""
+        self._next()  # the start of the stream
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return False
+        self.document.data = self._value(self._next(), ())
+        self._next()  # the end of the document
+        following = self._next()
+        if not isinstance(following, yaml.StreamEndEvent):
+            self.report.error(
+                "E101",
+                self._span(following, following),
+                "a flow is one document; a second starts here",
+            )
+        return True
+
+    def _next(self) -> Event:
+        return self.loader.get_event()
+
+    def _span(self, first: Event, last: Event) -> Span:
+        start, end = first.start_mark, last.end_mark
+        return Span(
+            self.document.source.name,
+            start.line + 1,
+            start.column + 1,
+            end.line + 1,
+            end.column + 1,
+        )
+
+    def _value(self, event: Event, path: Path) -> Any:
+        self.count += 1
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise _TooLarge
+        if isinstance(event, yaml.ScalarEvent):
+            self.document.values[path] = self._span(event, event)
+            value = self._scalar(event, path)
+        elif isinstance(event, yaml.AliasEvent):
+            self.document.values[path] = self._span(event, event)
+            return self._alias(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(event, path)
+        else:
+            value = self._mapping(event, path)
+        if event.tag and event.tag not in _TAGS:
+            self.report.error(
+                "E104",
+                self._span(event, event),
+                f"the tag `{event.tag}` is not part of the language",
+            )
+        if event.anchor:
+            self.anchors[event.anchor] = value
+        return value
+
+    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
+        if event.style:
+            self.document.styles[path] = event.style
+        if event.style or event.tag == "tag:yaml.org,2002:str":
+            return event.value
+        try:
+            return _scalar(event.value)
+        except OverflowError:
+            self.report.error("E104", self._span(event, event), "the number is too large")
+            return None
+
+    def _alias(self, event: yaml.AliasEvent) -> Any:
+        if event.anchor not in self.anchors:
+            self.report.error(
+                "E101",
+                self._span(event, event),
+                f"no anchor `&{event.anchor}` stands before this alias",
+            )
+            return None
+        value = self.anchors[event.anchor]
+        self.count += _count(value, MAX_VALUES - self.count)
+        return value
+
+    def _sequence(self, event: Event, path: Path) -> list[Any]:
+        result: list[Any] = []
+        item = self._next()
+        while not isinstance(item, yaml.SequenceEndEvent):
+            result.append(self._value(item, (*path, len(result))))
+            item = self._next()
+        self.document.values[path] = self._span(event, item)
+        return result
+
+    def _mapping(self, event: Event, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        key_event = self._next()
+        while not isinstance(key_event, yaml.MappingEndEvent):
+            self._entry(key_event, result, path)
+            key_event = self._next()
+        self.document.values[path] = self._span(event, key_event)
+        return result
+
+    def _entry(self, key_event: Event, result: dict[str, Any], path: Path) -> None:
+        span = self._span(key_event, key_event)
+        if not isinstance(key_event, yaml.ScalarEvent):
+            self._value(key_event, (*path, "?"))
+            self._value(self._next(), (*path, "?"))
+            self.report.error("E104", span, "a key must be a plain string")
+            return
+        key = key_event.value
+        if key == "<<" and not key_event.style:
+            self.report.error("E104", span, "merge keys (`<<`) are not part of the language")
+        elif key in result:
+            first = self.document.keys[*path, key]
+            self.report.error(
+                "E103", span, f"the key '{key}' stands twice in one mapping",
+                related=[(first, "first here")],
+            )  # fmt: skip
+        else:
+            self.document.keys[*path, key] = span
+            result[key] = self._value(self._next(), (*path, key))
+            return
+        self._value(self._next(), (*path, "?"))
+
+
+def _count(value: Any, limit: int) -> int:
+    """How many values a value holds; raises _TooLarge past the limit."""
+    total, stack = 0, [value]
+    while stack:
+        total += 1
+        if total > limit:
+            raise _TooLarge
+        top = stack.pop()
+        stack.extend(
+            top.values() if isinstance(top, dict) else top if isinstance(top, list) else ()
+        )
+    return total
+
+
+def decode(name: str, content: bytes, report: Diagnostics) -> SourceFile | None:
+    """The text of a file's bytes.
+
+    Reports:
+        E105 when it is larger than 4 MiB; E102 at the first byte that is not UTF-8.
+    """
+    if len(content) > MAX_SIZE_BYTES:
+        report.error(
+            "E105", Span(name, 1, 1, 1, 1),
+            f"the file has {len(content):,} bytes; a flow has at most {MAX_SIZE_BYTES:,}",
+        )  # fmt: skip
+        return None
+    try:
+        return SourceFile(name, content.decode("utf-8").removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        report.error(
+            "E102", Span(name, line, column, line, column + 1),
+            f"the file is not UTF-8: byte 0x{content[error.start]:02x}",
+        )  # fmt: skip
+        return None
+
+
+def parse(source: SourceFile, report: Diagnostics) -> Document | None:
+    """Parse YAML or JSON text.
+
+    Reports:
+        E101 for broken syntax, E103 duplicate keys, E104 YAML that the language leaves out (tags,
+        merge keys, keys that are no strings), E105 what is too deep or too large (an alias counts
+        as what it stands for), E106 an empty document.
+    """
+    document = Document(source)
+    start = Span(source.name, 1, 1, 1, 1)
+    text = _SURROGATES.sub(_joined, source.text) if source.name.endswith(".json") else source.text
+    loader = yaml.CSafeLoader(text)
+    try:
+        if not _Builder(document, loader, report).build_document():
+            report.error("E106", start, "the file holds no document")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        span = _mark_span(source, mark) if mark else start
+        related = []
+        if error.context and error.context_mark:
+            around = _mark_span(source, error.context_mark)
+            related = [(around, error.context)] if around != span else []
+        line = "".join(source.lines[span.line - 1 : span.line])  # none at the end of the file
+        tab = line[span.column - 1 : span.column] == "\t"
+        hint = "indent with spaces: YAML takes no tabs there" if tab else None
+        report.error("E101", span, f"not valid YAML: {error.problem}", related=related, hint=hint)
+    except yaml.reader.ReaderError as error:  # a character that YAML forbids
+        span = source.span(error.position, error.position + 1)
+        report.error("E101", span, f"not valid YAML: {error.reason}")
+    except _TooLarge:
+        report.error(
+            "E105", start,
+            f"the document is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_VALUES:,} values",
+        )  # fmt: skip
+    finally:
+        loader.dispose()
+    return None if report.has_errors else document
+
+
+_SURROGATES = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""JSON's two escapes for one character beyond U+FFFF, which YAML writes as one."""
+
+
+def _joined(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return f"{match[1]}\\U{0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00):08x}"
+
+
+def _mark_span(source: SourceFile, mark: yaml.Mark) -> Span:
+    return Span(source.name, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
