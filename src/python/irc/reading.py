@@ -250,6 +250,9 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         if not _Builder(document, loader, report).build_document():
             report.error("E106", start, "the file holds no document")
     except yaml.MarkedYAMLError as error:
+        if error.problem == _TOO_DEEP_FOR_LIBYAML:
+            _report_too_large(start, report)
+            return None
         mark = error.problem_mark or error.context_mark
         span = _mark_span(source, mark) if mark else start
         related = []
@@ -264,13 +267,21 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         span = source.span(error.position, error.position + 1)
         report.error("E101", span, f"not valid YAML: {error.reason}")
     except _TooLarge:
-        report.error(
-            "E105", start,
-            f"the document is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_VALUES:,} values",
-        )  # fmt: skip
+        _report_too_large(start, report)
     finally:
         loader.dispose()
     return None if report.has_errors else document
+
+
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
+"""What libyaml says of flow collections within each other, from its version of 2026 on."""
+
+
+def _report_too_large(start: Span, report: Diagnostics) -> None:
+    report.error(
+        "E105", start,
+        f"the document is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_VALUES:,} values",
+    )  # fmt: skip
 
 
 _SURROGATES = re.compile(
