@@ -20,8 +20,12 @@ from pants.util.frozendict import FrozenDict
 
 from irc_pants import register
 
-# One requirement, so that a resolve has something to install.
-LOCK = Path("3rdparty/python/pex.lock")
+# One requirement, so that a resolve has something to install; and the test runner of this build: the
+# one that Pants brings along is locked to an address, which not every machine reaches.
+LOCKS = {
+    "default.lock": Path("3rdparty/python/pex.lock"),
+    "pytest.lock": Path("3rdparty/python/pytest.lock"),
+}
 
 INHERITED = {
     "HOME",
@@ -36,7 +40,8 @@ INHERITED = {
 OPTIONS = {
     "source-root-patterns": "['/', 'src']",
     "python-enable-resolves": "true",
-    "python-resolves": "{'python-default': 'default.lock'}",
+    "python-resolves": "{'python-default': 'default.lock', 'pytest': 'pytest.lock'}",
+    "pytest-install-from-resolve": "pytest",
     "python-resolves-generate-lockfiles": "false",
     "python-interpreter-constraints": "['==3.11.*']",
     "python-infer-use-rust-parser": "true",
@@ -162,7 +167,8 @@ def make_rule_runner(queries: Iterable[Any]) -> RuleRunner:
         rules=[*chain.from_iterable(backend.rules() for backend in backends), *queries],
         target_types=[*chain.from_iterable(backend.target_types() for backend in backends)],
     )
-    rule_runner.write_files({**STAND_IN, "default.lock": LOCK.read_text()})
+    locks = {name: lock.read_text() for name, lock in LOCKS.items()}
+    rule_runner.write_files({**STAND_IN, **locks})
     set_options(rule_runner)
     return rule_runner
 
