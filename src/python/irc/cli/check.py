@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from irc.cli.flows import check_all, report_all
+from irc.cli.flows import FLOW, check_all, report_all
 
 
 @click.command()
-@click.argument("flows", nargs=-1, required=True)
+@click.argument("flows", nargs=-1, required=True, type=FLOW)
 @click.option(
     "--source-root", default=".", show_default=True, help="The folder that module names start from."
 )

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from irc.cli.flows import check_all, report_all
+from irc.cli.flows import FLOW, check_all, report_all
 from irc.files import write_files
 
 
 @click.command("compile")
-@click.argument("flows", nargs=-1, required=True)
+@click.argument("flows", nargs=-1, required=True, type=FLOW)
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("."), show_default=True,
               help="Where the files go, by their path below the source root.")  # fmt: skip
 @click.option(

@@ -5,21 +5,29 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from irc.cli.progress import progress
 from irc.diagnostics import Span, render_json, render_text
-from irc.pipeline import Result, check
+
+if TYPE_CHECKING:
+    from irc.pipeline import Result
+
+FLOW = click.Path()
+"""A flow's file; the type lets shells complete it."""
 
 
 def check_all(flows: Sequence[str], source_root: str) -> list[Result]:
     """Check flows that are named by paths relative to the working folder."""
+    from irc.pipeline import check  # which --help has no use for
 
     def read(name: str) -> bytes:
         return Path(name).read_bytes()
 
     names = dict.fromkeys(_relative(flow) for flow in flows)
-    results = [check(name, read, source_root) for name in names]
+    results = [check(name, read, source_root) for name in progress(tuple(names), "Compiling")]
     _check_modules(results)
     return results
 

@@ -7,24 +7,32 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from irc.version import VERSION
 
 COMMANDS = {
-    "check": "irc.cli.check:check",
-    "compile": "irc.cli.compile:compile_flows",
-    "explain": "irc.cli.explain:explain",
-    "features": "irc.cli.features:features",
-    "image": "irc.cli.image:image",
-    "package": "irc.cli.package:package",
+    "check": ("irc.cli.check:check", "Check FLOWS and write nothing."),
+    "compile": (
+        "irc.cli.compile:compile_flows",
+        "Compile FLOWS to Python agents with their tests, line maps and summaries.",
+    ),
+    "explain": ("irc.cli.explain:explain", "Say what the diagnostic CODE means."),
+    "features": ("irc.cli.features:features", "Fill the embedded feature store."),
+    "image": ("irc.cli.image:image", "Make the layers that agents share."),
+    "package": (
+        "irc.cli.package:package",
+        "Write an agent's image, PEX, KServe manifest and build context.",
+    ),
 }
+"""Where each subcommand is, and its line in ``irc --help``, which imports none of them."""
 
 EXIT_DIAGNOSTICS = 1
 EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand's module when it is looked up."""
+    """A group that imports a subcommand's module when it is called, and not for its help line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -32,10 +40,19 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS[name][1]) for name in names), *options]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
