@@ -19,6 +19,7 @@ COMMANDS = {
     ),
     "explain": ("irc.cli.explain:explain", "Say what the diagnostic CODE means."),
     "features": ("irc.cli.features:features", "Fill the embedded feature store."),
+    "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
     "package": (
         "irc.cli.package:package",

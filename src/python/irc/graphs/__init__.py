@@ -1,0 +1,1 @@
+"""Drawings of flows: what is drawn, and the languages that it is drawn in."""
