@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import yaml
@@ -64,38 +65,53 @@ class _TooLarge(Exception):
     """The document is deeper or larger than any flow."""
 
 
+class _NeedsPositions(Exception):
+    """Something is to be reported, and the position of every value may be asked for."""
+
+
 class _Builder:
     """From libyaml's events to values and spans.
 
     Events, not composed nodes: libyaml's composer recurses without a bound, and its nodes no
     longer tell `!!str 5` from `5`.
+
+    A span for each value takes as long as reading does, and more memory than the values; of a
+    valid flow few are ever asked for. So the first reading keeps those of the upper levels alone
+    (``_is_kept``), and the text is read again, for all of them, when another one is asked for.
+
+    Args:
+        everywhere: keep the span of each value.
     """
 
-    def __init__(self, document: Document, loader: yaml.CSafeLoader, report: Diagnostics) -> None:
+    def __init__(
+        self, document: Document, loader: yaml.CSafeLoader, report: Diagnostics, *, everywhere: bool
+    ) -> None:
         self.document = document
         self.loader = loader
         self.report = report
+        self.everywhere = everywhere
+        self.next = loader.get_event
         self.count = 0
+        self.depth = 0
         self.anchors: dict[str, Any] = {}
 
     def build_document(self) -> bool:
         """Read the only document; False where there is none."""
-        self._next()  # the start of the stream
-        if isinstance(self._next(), yaml.StreamEndEvent):
+        self.next()  # the start of the stream
+        if isinstance(self.next(), yaml.StreamEndEvent):
             return False
-        self.document.data = self._value(self._next(), ())
-        self._next()  # the end of the document
-        following = self._next()
+        self.document.data = self._value(self.next(), ())
+        self.next()  # the end of the document
+        following = self.next()
         if not isinstance(following, yaml.StreamEndEvent):
-            self.report.error(
-                "E101",
-                self._span(following, following),
-                "a flow is one document; a second starts here",
-            )
+            self._error("E101", following, "a flow is one document; a second starts here")
         return True
 
-    def _next(self) -> Event:
-        return self.loader.get_event()
+    def _error(self, code: str, event: Event, message: str, first: Span | None = None) -> None:
+        if not self.everywhere:
+            raise _NeedsPositions
+        related = [] if first is None else [(first, "first here")]
+        self.report.error(code, self._span(event, event), message, related=related)
 
     def _span(self, first: Event, last: Event) -> Span:
         start, end = first.start_mark, last.end_mark
@@ -107,92 +123,112 @@ class _Builder:
             end.column + 1,
         )
 
-    def _value(self, event: Event, path: Path) -> Any:
+    def _value(self, event: Event, path: Path | None) -> Any:
+        """The value that starts with an event; its span is kept where ``path`` is not None."""
         self.count += 1
-        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+        if self.count > MAX_VALUES:
             raise _TooLarge
-        if isinstance(event, yaml.ScalarEvent):
-            self.document.values[path] = self._span(event, event)
-            value = self._scalar(event, path)
-        elif isinstance(event, yaml.AliasEvent):
-            self.document.values[path] = self._span(event, event)
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            value = self._scalar(event)
+            if path is not None:
+                self.document.values[path] = self._span(event, event)
+                if event.style:
+                    self.document.styles[path] = event.style
+        elif kind is yaml.AliasEvent:
+            if path is not None:
+                self.document.values[path] = self._span(event, event)
             return self._alias(event)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            value = self._sequence(event, path)
         else:
-            value = self._mapping(event, path)
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise _TooLarge
+            last: Event
+            if kind is yaml.SequenceStartEvent:
+                value, last = self._sequence(path)
+            else:
+                value, last = self._mapping(path)
+            self.depth -= 1
+            if path is not None:
+                self.document.values[path] = self._span(event, last)
         if event.tag and event.tag not in _TAGS:
-            self.report.error(
-                "E104",
-                self._span(event, event),
-                f"the tag `{event.tag}` is not part of the language",
-            )
+            self._error("E104", event, f"the tag `{event.tag}` is not part of the language")
         if event.anchor:
             self.anchors[event.anchor] = value
         return value
 
-    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
-        if event.style:
-            self.document.styles[path] = event.style
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if event.style or event.tag == "tag:yaml.org,2002:str":
             return event.value
         try:
             return _scalar(event.value)
         except OverflowError:
-            self.report.error("E104", self._span(event, event), "the number is too large")
+            self._error("E104", event, "the number is too large")
             return None
 
     def _alias(self, event: yaml.AliasEvent) -> Any:
         if event.anchor not in self.anchors:
-            self.report.error(
-                "E101",
-                self._span(event, event),
-                f"no anchor `&{event.anchor}` stands before this alias",
-            )
+            self._error("E101", event, f"no anchor `&{event.anchor}` stands before this alias")
             return None
+        self.document.has_aliases = True
         value = self.anchors[event.anchor]
         self.count += _count(value, MAX_VALUES - self.count)
         return value
 
-    def _sequence(self, event: Event, path: Path) -> list[Any]:
+    def _sequence(self, path: Path | None) -> tuple[list[Any], Event]:
         result: list[Any] = []
-        item = self._next()
-        while not isinstance(item, yaml.SequenceEndEvent):
-            result.append(self._value(item, (*path, len(result))))
-            item = self._next()
-        self.document.values[path] = self._span(event, item)
-        return result
+        kept = path is not None and (self.everywhere or _is_kept(path))
+        event = self.next()
+        while type(event) is not yaml.SequenceEndEvent:
+            below = (*path, len(result)) if kept and path is not None else None
+            result.append(self._value(event, below))
+            event = self.next()
+        return result, event
 
-    def _mapping(self, event: Event, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: Path | None) -> tuple[dict[str, Any], Event]:
         result: dict[str, Any] = {}
-        key_event = self._next()
-        while not isinstance(key_event, yaml.MappingEndEvent):
-            self._entry(key_event, result, path)
-            key_event = self._next()
-        self.document.values[path] = self._span(event, key_event)
-        return result
+        kept = path is not None and (self.everywhere or _is_kept(path))
+        event = self.next()
+        while type(event) is not yaml.MappingEndEvent:
+            if self._is_key(event, result, path):
+                key = event.value
+                below = None
+                if kept and path is not None:
+                    below = (*path, key)
+                    self.document.keys[below] = self._span(event, event)
+                result[key] = self._value(self.next(), below)
+            else:
+                self._value(self.next(), None)
+            event = self.next()
+        return result, event
 
-    def _entry(self, key_event: Event, result: dict[str, Any], path: Path) -> None:
-        span = self._span(key_event, key_event)
-        if not isinstance(key_event, yaml.ScalarEvent):
-            self._value(key_event, (*path, "?"))
-            self._value(self._next(), (*path, "?"))
-            self.report.error("E104", span, "a key must be a plain string")
-            return
-        key = key_event.value
-        if key == "<<" and not key_event.style:
-            self.report.error("E104", span, "merge keys (`<<`) are not part of the language")
-        elif key in result:
-            first = self.document.keys[*path, key]
-            self.report.error(
-                "E103", span, f"the key '{key}' stands twice in one mapping",
-                related=[(first, "first here")],
-            )  # fmt: skip
+    def _is_key(self, event: Event, result: dict[str, Any], path: Path | None) -> bool:
+        """Whether an event is a key of the language, which does not stand twice."""
+        if type(event) is not yaml.ScalarEvent:
+            self._value(event, None)
+            self._error("E104", event, "a key must be a plain string")
+        elif event.value == "<<" and not event.style:
+            self._error("E104", event, "merge keys (`<<`) are not part of the language")
+        elif event.value in result:
+            first = None if path is None else self.document.keys.get((*path, event.value))
+            message = f"the key '{event.value}' stands twice in one mapping"
+            self._error("E103", event, message, first)
         else:
-            self.document.keys[*path, key] = span
-            result[key] = self._value(self._next(), (*path, key))
-            return
-        self._value(self._next(), (*path, "?"))
+            return True
+        return False
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether the spans of the values right below a path are kept in any case.
+
+    They are those that the line map, and the comments of the generated code, refer to.
+    """
+    depth = len(path)
+    return (
+        depth < 2
+        or (depth == 2 and path[0] == "nodes")
+        or (depth == 3 and path[0] == "nodes" and path[2] in ("prompt", "transform"))
+    )
 
 
 def _count(value: Any, limit: int) -> int:
@@ -243,26 +279,27 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         as what it stands for), E106 an empty document.
     """
     document = Document(source)
+    try:
+        _build(document, report, everywhere=False)
+        document.locate = partial(_build, document, report, everywhere=True)
+    except _NeedsPositions:
+        _build(document, report, everywhere=True)
+    return None if report.has_errors else document
+
+
+def _build(document: Document, report: Diagnostics, *, everywhere: bool) -> None:
+    source = document.source
     start = Span(source.name, 1, 1, 1, 1)
     text = _SURROGATES.sub(_joined, source.text) if source.name.endswith(".json") else source.text
     loader = yaml.CSafeLoader(text)
     try:
-        if not _Builder(document, loader, report).build_document():
+        if not _Builder(document, loader, report, everywhere=everywhere).build_document():
             report.error("E106", start, "the file holds no document")
     except yaml.MarkedYAMLError as error:
         if error.problem == _TOO_DEEP_FOR_LIBYAML:
             _report_too_large(start, report)
-            return None
-        mark = error.problem_mark or error.context_mark
-        span = _mark_span(source, mark) if mark else start
-        related = []
-        if error.context and error.context_mark:
-            around = _mark_span(source, error.context_mark)
-            related = [(around, error.context)] if around != span else []
-        line = "".join(source.lines[span.line - 1 : span.line])  # none at the end of the file
-        tab = line[span.column - 1 : span.column] == "\t"
-        hint = "indent with spaces: YAML takes no tabs there" if tab else None
-        report.error("E101", span, f"not valid YAML: {error.problem}", related=related, hint=hint)
+        else:
+            _report_syntax(source, error, report)
     except yaml.reader.ReaderError as error:  # a character that YAML forbids
         span = source.span(error.position, error.position + 1)
         report.error("E101", span, f"not valid YAML: {error.reason}")
@@ -270,7 +307,19 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
         _report_too_large(start, report)
     finally:
         loader.dispose()
-    return None if report.has_errors else document
+
+
+def _report_syntax(source: SourceFile, error: yaml.MarkedYAMLError, report: Diagnostics) -> None:
+    mark = error.problem_mark or error.context_mark
+    span = _mark_span(source, mark) if mark else Span(source.name, 1, 1, 1, 1)
+    related = []
+    if error.context and error.context_mark:
+        around = _mark_span(source, error.context_mark)
+        related = [(around, error.context)] if around != span else []
+    line = "".join(source.lines[span.line - 1 : span.line])  # none at the end of the file
+    tab = line[span.column - 1 : span.column] == "\t"
+    hint = "indent with spaces: YAML takes no tabs there" if tab else None
+    report.error("E101", span, f"not valid YAML: {error.problem}", related=related, hint=hint)
 
 
 _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -56,6 +57,9 @@ class Document:
         values: span of each value by path.
         keys: span of each mapping key by the path of its value.
         styles: how a scalar is written: ``|``, ``>``, ``'``, ``"`` or empty for a plain one.
+        has_aliases: whether a value stands for another that is written elsewhere.
+        locate: reads the text again for the spans that ``values``, ``keys`` and ``styles`` do not
+            hold yet; None where they hold all.
     """
 
     source: SourceFile
@@ -63,15 +67,25 @@ class Document:
     values: dict[Path, Span] = field(default_factory=dict)
     keys: dict[Path, Span] = field(default_factory=dict)
     styles: dict[Path, str] = field(default_factory=dict)
+    has_aliases: bool = False
+    locate: Callable[[], None] | None = None
+
+    def _find(self, path: Path, spans: dict[Path, Span]) -> None:
+        """See to it that the span of a path is there, if there is one."""
+        if self.locate is not None and path not in spans:
+            locate, self.locate = self.locate, None
+            locate()
 
     def span(self, path: Path) -> Span:
         """The span of a value, or of the nearest value around it."""
+        self._find(path, self.values)
         while path and path not in self.values:
             path = path[:-1]
         return self.values.get(path, Span(self.source.name, 1, 1, 1, 1))
 
     def key_span(self, path: Path) -> Span:
         """The span of the key that leads to a value; the value's own for list items."""
+        self._find(path, self.keys)
         return self.keys.get(path) or self.span(path)
 
     def text_span(self, path: Path, start: int, end: int) -> Span:
