@@ -98,13 +98,12 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     if report.has_errors or analysis is None:
         return
     check_unread(document, graph, nodes, edges, report)
-    running = [*analysis.order, *(name for name in analysis.handler if name not in analysis.order)]
     result.compiled = Compiled(
         document=document,
         graph=graph,
         analysis=analysis,
         plan=plan(graph, analysis),
-        nodes={name: nodes[name] for name in running},
+        nodes={name: nodes[name] for name in analysis.running},
         edges=edges,
         module=module_of(source.name, source_root),
         digest=_digest(flow, files),

@@ -12,7 +12,7 @@ from irc.emit.writer import Writer
 from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField, output_port
 from irc.ir.model import Port
-from irc.passes.analyse import Guards, link_guards, merged_guards
+from irc.passes.guards import Guards
 from irc.source import Document
 
 
@@ -65,7 +65,7 @@ class Edges:
 
     document: Document
     graph: Graph
-    guards: dict[str, Guards]
+    guards: Guards
     variables: dict[str, str]
     codes: dict[int, EdgeCode]
     names: Names
@@ -93,9 +93,7 @@ class Edges:
         source = link.source
         if isinstance(source, RequestField):
             return source.name in self.graph.flow.context.requires
-        if self.guards.get(source.node, frozenset({"?"})) or self.graph.has_error_route(
-            source.node
-        ):
+        if self.guards.nodes.get(source.node) != 0 or self.graph.has_error_route(source.node):
             return False
         port = output_port(self.graph.flow.nodes[source.node], source.port)
         assert port is not None
@@ -120,18 +118,13 @@ class Edges:
     def merged(self, links: list[Link], default: Port | None = None) -> tuple[Code, bool]:
         """What several links to one target deliver, and whether that is certain."""
         values = [self.value(link) for link in links]
-        certain = any(self.is_certain(link) for link in links) or self._is_complete(links)
+        certain = any(self.is_certain(link) for link in links) or not self.guards.of_any(links)
         if default is not None and default.default is not None and not certain:
             values.append(literal(default.default))
             certain = True
         if len(values) == 1:
             return values[0], certain
         return call(self.uses("first_delivered"), *values), certain
-
-    def _is_complete(self, links: list[Link]) -> bool:
-        """Whether one of the links delivers in every case, though none does always."""
-        alternatives = [link_guards(self.graph, link, self.guards) for link in links]
-        return not merged_guards("", alternatives)
 
     def _function(self, link: Link) -> str:
         if link.index not in self.functions:

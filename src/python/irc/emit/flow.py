@@ -10,7 +10,9 @@ from irc.emit.edges import Edges
 from irc.emit.names import Names
 from irc.emit.writer import Writer
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField
-from irc.passes.analyse import Analysis, is_error_input
+from irc.passes.analyse import Analysis
+from irc.passes.guards import Guards
+from irc.passes.liveness import is_error_input
 from irc.passes.plan import Plan, Strand
 
 
@@ -27,6 +29,13 @@ class FlowEmitter:
     imports: set[tuple[str, str]]
     methods: dict[str, str]
     tasks: dict[str, str] = field(default_factory=dict)
+    read: set[str] = field(init=False)
+    """The nodes whose outputs another node or the output reads."""
+
+    def __post_init__(self) -> None:
+        self.read = {
+            name for node in (*self.analysis.order, None) for name in self._sources(node)
+        }
 
     def uses(self, module: str, name: str) -> str:
         self.imports.add((module, name))
@@ -79,14 +88,13 @@ class FlowEmitter:
 
     def _alive(self, links: list[Link]) -> list[Link]:
         """The links whose source runs."""
-        live = self.analysis.guards
+        live = self.analysis.guards.nodes
         return [x for x in links if isinstance(x.source, RequestField) or x.source.node in live]
 
     def _write_start(self, strand: Strand) -> None:
         """Start a strand beside this one."""
-        needed = any(strand.tail in self._sources(other) for other in [*self.analysis.order, None])
         target = ""
-        if needed:
+        if strand.tail in self.read:
             self.tasks[strand.tail] = self.names.take(f"{strand.tail}_task", "beside")
             target = f"{self.tasks[strand.tail]} = "
         waits = [name for name in strand.waits_for if name in self.tasks]
@@ -223,7 +231,8 @@ class FlowEmitter:
         writer.line(
             f"async def handle_error(self, error: {outputs}, request: Inputs, ctx: Context) -> Any:"
         )
-        guards, self.edges.guards = self.edges.guards, {node: frozenset() for node in route}
+        guards = self.edges.guards
+        self.edges.guards = Guards(self.graph, dict.fromkeys(route, 0))
         with writer.indented():
             writer.line('"""Answer in the flow\'s place when it fails."""')
             for node in route:

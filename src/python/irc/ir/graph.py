@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from irc.ir.model import Edge, Flow, Node, Port
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestField:
     """``_input.<field>``, or a part of it."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NodePort:
     """A port of a node; for a source it may be the error port."""
 
@@ -25,14 +25,14 @@ class NodePort:
         return f"{self.node}.{self.port}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """``_output`` (``name`` is None) or ``_output.<name>``."""
 
     name: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """An edge whose ends are known.
 
