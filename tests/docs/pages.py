@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from irc.diagnostics import render_text
 from irc.files import write_files
 from irc.pipeline import Result, check, generate
+from irc.render.text import render_text
 
 ERRORS = Path("docs/errors.md")
 LANGUAGE = Path("docs/language.md")

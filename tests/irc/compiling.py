@@ -5,8 +5,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from irc.diagnostics import render_text
 from irc.pipeline import Result, check, generate
+from irc.render.text import render_text
 from irc_runtime.agent import Agent
 from irc_runtime.testing import CaseResult, run_case
 

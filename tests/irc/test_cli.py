@@ -120,9 +120,3 @@ def test_crash_is_e901_and_keeps_its_report(
     assert "error[E901]: irc crashed: RuntimeError: a defect" in capsys.readouterr().err
     (report,) = folder.glob("irc-crash-*.txt")
     assert "Traceback" in report.read_text()
-
-
-def test_explain_knows_every_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert status("explain", "e301") == 0
-    assert "E301" in capsys.readouterr().out
-    assert status("explain", "E999") == 2

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from irc.codes import CODES
-from irc.diagnostics import render_text
 from irc.files import write_files
 from irc.pipeline import Result, check, generate
+from irc.render.text import render_text
 
 GOLDEN = Path("tests/golden")
 CASES = sorted(path for path in GOLDEN.iterdir() if path.is_dir())

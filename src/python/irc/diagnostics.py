@@ -1,14 +1,13 @@
 """Diagnostics: structured data first, text second.
 
-A pass adds all it can find to one ``Diagnostics``; the renderers below turn them into text for
-people and JSON for tools.
+A pass adds all it can find to one ``Diagnostics``; ``irc.render`` turns them into text for people
+and into documents for tools.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,73 +116,3 @@ def did_you_mean(word: str, candidates: Iterable[str], before: str = "") -> str 
     """
     match = nearest(word, candidates)
     return f"did you mean '{before}{match}'?" if match else None
-
-
-MAX_EXCERPT_COLUMNS = 160
-
-
-def render_text(items: Iterable[Diagnostic], sources: Mapping[str, Sequence[str]]) -> str:
-    """Findings for people, each with the line it stands on.
-
-    Args:
-        items: the findings.
-        sources: the lines of each file by its name; a file that is absent has no excerpt.
-    """
-    return "\n".join(_render_one(item, sources) for item in items)
-
-
-def _render_one(item: Diagnostic, sources: Mapping[str, Sequence[str]]) -> str:
-    span = item.span
-    parts = [f"{span}: {item.severity}[{item.code}]: {item.message}"]
-    lines = sources.get(span.file, ())
-    if span.line <= len(lines):
-        parts.append(_excerpt(span, lines[span.line - 1]))
-    for related, note in item.related:
-        parts.append(f"note: {related}: {note}")
-    if item.hint:
-        parts.append(f"hint: {item.hint}")
-    parts.append(f"help: docs/errors.md#{item.code}")
-    return "\n".join(parts) + "\n"
-
-
-def _excerpt(span: Span, line: str) -> str:
-    """The line and carets below the span; a long line is cut around it, which `…` shows."""
-    first = max(0, span.column - 1 - MAX_EXCERPT_COLUMNS // 2)
-    shown = line[first : first + MAX_EXCERPT_COLUMNS].replace("\t", " ")
-    start = span.column - 1 - first
-    end = span.end_column - 1 - first if span.end_line == span.line else len(shown.rstrip())
-    width = max(1, min(end, len(shown)) - start)
-    printable = "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown
-    ).rstrip()
-    if first:
-        printable = "…" + printable[1:]
-    if len(line) > first + MAX_EXCERPT_COLUMNS:
-        printable += "…"
-    return f"{span.line:>4} | {printable}".rstrip() + f"\n     | {' ' * start}{'^' * width}"
-
-
-def render_json(items: Iterable[Diagnostic]) -> str:
-    """Findings for tools: a JSON array of objects."""
-
-    def position(span: Span) -> dict[str, object]:
-        return {
-            "file": span.file,
-            "line": span.line,
-            "column": span.column,
-            "end_line": span.end_line,
-            "end_column": span.end_column,
-        }
-
-    rows = [
-        {
-            "code": item.code,
-            "severity": item.severity.value,
-            "message": item.message,
-            **position(item.span),
-            "related": [{**position(span), "message": note} for span, note in item.related],
-            "hint": item.hint,
-        }
-        for item in items
-    ]
-    return json.dumps(rows, indent=2) + "\n"

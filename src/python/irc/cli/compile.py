@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from irc.cli.flows import FLOW, check_all, report_all
+from irc.cli.flows import FLOW, check_all
+from irc.cli.reporting import Reporting, report_all, reporting_options
 from irc.files import write_files
 
 
@@ -18,9 +19,15 @@ from irc.files import write_files
 @click.option(
     "--source-root", default=".", show_default=True, help="The folder that module names start from."
 )
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True,
-              help="The form of diagnostics.")  # fmt: skip
-def compile_flows(flows: tuple[str, ...], output_dir: Path, source_root: str, format_: str) -> None:
+@reporting_options
+def compile_flows(
+    flows: tuple[str, ...],
+    output_dir: Path,
+    source_root: str,
+    format_: str,
+    errors: frozenset[str],
+    ignored: frozenset[str],
+) -> None:
     """Compile FLOWS to Python agents with their tests, line maps and summaries.
 
     Nothing is written when one of the flows has an error.
@@ -28,7 +35,7 @@ def compile_flows(flows: tuple[str, ...], output_dir: Path, source_root: str, fo
     from irc.pipeline import generate
 
     results = check_all(flows, source_root)
-    if not report_all(results, format_):
+    if not report_all(results, Reporting(format_, errors, ignored)):
         sys.exit(1)
     files: dict[str, str] = {}
     for result in results:

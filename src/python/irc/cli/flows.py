@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from irc.cli.progress import progress
-from irc.diagnostics import Span, render_json, render_text
+from irc.diagnostics import Span
 
 if TYPE_CHECKING:
     from irc.pipeline import Result
@@ -54,16 +54,3 @@ def _relative(flow: str) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return posixpath.normpath(path.as_posix())
-
-
-def report_all(results: Sequence[Result], format_: str) -> bool:
-    """Print the findings of all flows to stderr (as JSON: to stdout); True where none is an error."""
-    items = [item for result in results for item in result.report.sorted()]
-    if format_ == "json":
-        click.echo(render_json(items), nl=False)
-    elif items:
-        sources: dict[str, list[str]] = {}
-        for result in results:
-            sources |= result.sources
-        click.echo(render_text(items, sources), err=True, nl=False)
-    return not any(result.report.has_errors for result in results)

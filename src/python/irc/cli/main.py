@@ -17,7 +17,10 @@ COMMANDS = {
         "irc.cli.compile:compile_flows",
         "Compile FLOWS to Python agents with their tests, line maps and summaries.",
     ),
-    "explain": ("irc.cli.explain:explain", "Say what the diagnostic CODE means."),
+    "explain": (
+        "irc.cli.explain:explain",
+        "Say what the diagnostic CODE means; without one, list all.",
+    ),
     "features": ("irc.cli.features:features", "Fill the embedded feature store."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
