@@ -6,7 +6,8 @@ import pytest
 from irc_runtime.context import Context
 from irc_runtime.errors import NodeError, StateError
 from irc_runtime.node import Inputs, Node, Outputs
-from irc_runtime.state import MemoryBackend, State, StateSpec, StateStore
+from irc_runtime.state import State, StateSpec, StateStore
+from irc_runtime.state.memory import MemoryBackend
 from irc_runtime.virtual_time import run_virtually
 from tests.irc_runtime.agents import agent_of
 
@@ -72,7 +73,7 @@ def test_memory_is_bounded_and_its_locks_do_not_stay() -> None:
             async with backend.hold(key) as held:
                 await held.write({"x": "1"}, None)
         assert [backend.read(key) for key in ("a", "b", "c")] == [{}, {"x": "1"}, {"x": "1"}]
-        assert not backend._locks
+        assert len(backend._locks) == 0
 
     run_virtually(main())
 
@@ -110,6 +111,8 @@ def test_values_that_json_cannot_express_are_refused() -> None:
     async def main() -> None:
         with pytest.raises(StateError, match="'when' is a set"):
             await State({}).set("when", {1, 2})
+        with pytest.raises(StateError, match="'risk' is a float"):
+            await State({}).set("risk", float("nan"))
 
     run_virtually(main())
 
@@ -123,5 +126,46 @@ def test_keys_hold_scope_variables_context_fields_and_inputs() -> None:
 
 
 def test_an_unknown_backend_is_named() -> None:
-    with pytest.raises(StateError, match=r"'tape'.*memory"):
-        StateStore().connect("tape")
+    spec = StateSpec(scope="session", key="{session_id}", backend="tape")
+
+    async def main() -> None:
+        with pytest.raises(StateError, match=r"'tape'.*memory"):
+            async with StateStore().open(spec, {}, Context({"session_id": "s1"})):
+                raise AssertionError
+
+    run_virtually(main())
+
+
+def test_what_is_dropped_while_held_is_kept_again() -> None:
+    async def main() -> None:
+        backend = MemoryBackend(max_entries=1)
+        store = StateStore(tape=backend)
+        spec = StateSpec(scope="session", key="{session_id}", backend="tape")
+        first, second = Context({"session_id": "s1"}), Context({"session_id": "s2"})
+        async with store.open(spec, {}, first) as state:
+            await state.set("a", 1)
+        async with store.open(spec, {}, first) as state:
+            async with store.open(spec, {}, second) as other:
+                await other.set("b", 2)
+            assert backend.read("s1") == {}
+            await state.set("c", 3)
+        assert backend.read("s1") == {"a": "1", "c": "3"}
+
+    run_virtually(main())
+
+
+def test_what_expires_while_held_is_kept_again_by_a_write() -> None:
+    async def main() -> None:
+        backend = MemoryBackend()
+        store = StateStore(memory=backend)
+        context = Context({"session_id": "s1"})
+        async with store.open(SESSION, {}, context) as state:
+            await state.set("a", 1)
+        await asyncio.sleep(59)
+        async with store.open(SESSION, {}, context) as state:
+            await asyncio.sleep(2)
+            await state.set("b", 2)
+        await asyncio.sleep(59)
+        assert backend.read("chat:s1") == {"a": "1", "b": "2"}
+
+    run_virtually(main())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from irc_runtime.errors import RequestError
 
 if TYPE_CHECKING:
-    from irc_runtime.state import MemoryBackend
+    from irc_runtime.state.memory import MemoryBackend
 
 #: https://www.w3.org/TR/trace-context/#traceparent-header
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -102,7 +102,7 @@ class Context:
     def request_state(self) -> "MemoryBackend":
         """Where nodes keep state that ends with the request."""
         if self._request_state is None:
-            from irc_runtime.state import MemoryBackend
+            from irc_runtime.state.memory import MemoryBackend
 
             self._request_state = MemoryBackend()
         return self._request_state

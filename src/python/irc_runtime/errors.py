@@ -143,6 +143,10 @@ class StateError(AgentError):
 
     type = "state"
 
+    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.retryable = retryable
+
 
 class EdgeError(AgentError):
     """A value cannot cross an edge: a cast does not apply to it, or the edge's expression fails.
