@@ -31,6 +31,9 @@ CODES: dict[str, str] = {
     "E311": "nothing leads to the output",
     "E312": "a test case that names what does not exist",
     "E313": "a reference to a file that does not exist",
+    "E314": "a reference of a schema that leads nowhere",
+    "E315": "schemas that refer to each other without end",
+    "E316": "a draft of JSON Schema that the language leaves out",
     # E4: types, expressions, templates and code
     "E401": "types that do not connect",
     "E402": "an expression outside the language",

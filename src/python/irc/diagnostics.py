@@ -87,6 +87,11 @@ class Diagnostics:
         assert item.code in CODES, item.code
         self._items.setdefault((item.code, item.span, item.message), item)
 
+    def extend(self, others: Iterable[Diagnostic]) -> None:
+        """Take over the findings of a part."""
+        for item in others:
+            self._add(item)
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())
 

@@ -21,6 +21,7 @@ from irc.passes.files import Files, ReadFile
 from irc.passes.lower import lower
 from irc.passes.plan import plan
 from irc.passes.resolve import resolve
+from irc.passes.schemas import read_expected_schemas
 from irc.passes.secrets import check_credentials, masked_lines
 from irc.passes.shape import shape
 from irc.passes.target import check_target
@@ -92,6 +93,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     check_types(document, graph, report)
     edges = check_edges(document, graph, report)
     nodes = lower(document, graph, files, report)
+    expected_schemas = read_expected_schemas(files, flow)
     check_target(document, graph, report)
     loaded = {name: file for name, file in files.loaded.items() if file is not None}
     result.sources |= {name: masked_lines(file) for name, file in loaded.items()}
@@ -105,6 +107,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
         plan=plan(graph, analysis),
         nodes={name: nodes[name] for name in analysis.running},
         edges=edges,
+        expected_schemas=expected_schemas,
         module=module_of(source.name, source_root),
         digest=_digest(flow, files),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from irc.emit.code import Code, Mapped, call, docstring, mapped, quoted, strings
 from irc.emit.edges import EdgeCode, Edges
@@ -30,7 +31,11 @@ RESOURCES = {
 
 @dataclass(frozen=True)
 class Compiled:
-    """All that the passes found out about one flow."""
+    """All that the passes found out about one flow.
+
+    Attributes:
+        expected_schemas: self-contained schemas of the responses that test cases expect, by index.
+    """
 
     document: Document
     graph: Graph
@@ -38,6 +43,7 @@ class Compiled:
     plan: Plan
     nodes: dict[str, LoweredNode]
     edges: dict[int, EdgeCode]
+    expected_schemas: dict[int, Any]
     module: str
     digest: str
 

@@ -81,9 +81,9 @@ class _TestEmitter:
         if "output" in expect.model_fields_set:
             same = "is" if expect.output is None or isinstance(expect.output, bool) else "=="
             self._line(f"assert case.output {same} ", literal(expect.output))
-        if expect.output_schema is not None:
+        if index in self.compiled.expected_schemas:
             schema = self.uses("irc_runtime.schema", "Schema")
-            self._line("schema = ", call(schema, literal(expect.output_schema)))
+            self._line("schema = ", call(schema, literal(self.compiled.expected_schemas[index])))
             self._line("assert schema.problem(case.output) is None, schema.problem(case.output)")
         if expect.error is not None:
             self._line("assert case.error is not None")

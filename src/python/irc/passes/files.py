@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from irc.diagnostics import Diagnostics
-from irc.reading import decode
+from irc.diagnostics import Diagnostics, Span
+from irc.reading import decode, parse
 from irc.source import Document, Path, SourceFile
 
 ReadFile = Callable[[str], bytes]
@@ -23,6 +23,8 @@ class Files:
     report: Diagnostics
     source_root: str = "."
     loaded: dict[str, SourceFile | None] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    documents: dict[str, Document | None] = field(default_factory=dict)
 
     def name(self, relative: str) -> str:
         """A path relative to the flow's folder, as one relative to the build root."""
@@ -35,23 +37,47 @@ class Files:
         Reports:
             E313 when it leaves the build root or does not exist, E102 and E105 for its content.
         """
-        name = self.name(relative)
-        span = self.document.span(path)
-        if relative.startswith("/") or name.startswith("../"):
+        name = "/" if relative.startswith("/") else self.name(relative)
+        return self.load_named(name, relative, self.document.span(path), "to the flow")
+
+    def load_named(self, name: str, shown: str, span: Span, relative_to: str) -> SourceFile | None:
+        """The file of a name relative to the build root; reports as ``load`` does.
+
+        Args:
+            shown: the file as the flow names it.
+            span: where it does.
+            relative_to: what such names are relative to, for a hint.
+        """
+        if name.startswith(("/", "../")):
             self.report.error(
-                "E313",
-                span,
-                f"'{relative}' is outside the repository",
-                hint="paths are relative to the flow",
-            )
+                "E313", span, f"'{shown}' is outside the repository",
+                hint=f"paths are relative {relative_to}",
+            )  # fmt: skip
             return None
         if name not in self.loaded:
             try:
                 self.loaded[name] = decode(name, self.read(name), self.report)
             except (OSError, ValueError):  # ValueError: a name that no file can have
                 self.loaded[name] = None
-                self.report.error(
-                    "E313", span, f"the file '{relative}' does not exist",
-                    hint=f"it is looked for at {name}",
-                )  # fmt: skip
+                self.missing.add(name)
+        if name in self.missing:
+            self.report.error(
+                "E313", span, f"the file '{shown}' does not exist",
+                hint=f"it is looked for at {name}",
+            )  # fmt: skip
         return self.loaded[name]
+
+    def document_of(self, name: str, shown: str, span: Span, relative_to: str) -> Document | None:
+        """The YAML or JSON document in a file; arguments as for ``load_named``.
+
+        Reports:
+            E313 as ``load`` does, E101 to E106 for what is in the file, once.
+        """
+        source = self.load_named(name, shown, span, relative_to)
+        if source is None:
+            return None
+        if name not in self.documents:
+            found = Diagnostics()
+            self.documents[name] = parse(source, found)
+            self.report.extend(found)
+        return self.documents[name]

@@ -25,7 +25,7 @@ from irc.ops.registry import operations
 from irc.passes.code import lower_code
 from irc.passes.files import Files
 from irc.passes.prompts import lower_prompt
-from irc.passes.schemas import check_schema
+from irc.passes.schemas import read_schema
 from irc.passes.shape import validate
 from irc.references import Reference, find_references, is_single
 from irc.source import Document, Path
@@ -275,9 +275,10 @@ def _lower_schemas(lowering: Lowering) -> None:
             if port.json_schema is None:
                 continue
             path = (*lowering.path, side, index, "schema")
-            if check_schema(lowering.document, port.json_schema, path, lowering.report):
+            schema = read_schema(lowering.files, port.json_schema, path)
+            if schema is not None:
                 suffix = f"{port.name}_schema" if side == "outputs" else f"{port.name}_input_schema"
-                schemas[port.name] = lowering.schema_constant(suffix, port.json_schema)
+                schemas[port.name] = lowering.schema_constant(suffix, schema)
 
 
 def _lower_operation(lowering: Lowering) -> None:

@@ -10,7 +10,7 @@ from irc.emit.code import Code, block_text, call, literal, quoted
 from irc.ir.lowered import Body
 from irc.ir.model import ModelRef, Prompt
 from irc.passes.code import read_code
-from irc.passes.schemas import check_schema
+from irc.passes.schemas import read_schema
 from irc.passes.templates import read_template
 from irc.source import Path
 
@@ -51,9 +51,13 @@ def lower_prompt(lowering: Lowering) -> None:
             return
     if template is None:
         return
-    schema = _output_schema(lowering, prompt, path)
-    if prompt.output_schema is not None and schema is None:
-        return
+    schema = None
+    if prompt.output_schema is not None:
+        whole = read_schema(lowering.files, prompt.output_schema, (*path, "output_schema"))
+        if whole is None:
+            return
+        prompt = prompt.model_copy(update={"output_schema": whole})
+        schema = lowering.schema_constant("answer_schema", whole)
     answer = _answer(lowering, prompt, path)
     if answer is None:
         return
@@ -108,15 +112,6 @@ def _refuse_unsupported(lowering: Lowering, prompt: Prompt, path: Path) -> None:
         )
     if prompt.stream:
         lowering.report.error("E501", lowering.document.key_span((*path, "stream")), "streaming")
-
-
-def _output_schema(lowering: Lowering, prompt: Prompt, path: Path) -> str | None:
-    if prompt.output_schema is None:
-        return None
-    place = (*path, "output_schema")
-    if not check_schema(lowering.document, prompt.output_schema, place, lowering.report):
-        return None
-    return lowering.schema_constant("answer_schema", prompt.output_schema)
 
 
 def _answer(lowering: Lowering, prompt: Prompt, path: Path) -> list[str] | str | None:
