@@ -43,6 +43,7 @@ def test_every_agent_has_the_core_of_the_runtime(rule_runner: RuleRunner) -> Non
     "body, modules",
     [
         ("transform: {spec: {op: hopsworks.read_features}}", {"features"}),
+        ("transform: {spec: {op: hopsworks.get_model}}", {"registry"}),
         ("transform: {spec: {op: http.post}}", {"http"}),
         ("prompt: {template: Hello}", {"models", "prompt"}),
         ("transform: {spec: {op: io.format_response}}", set()),
@@ -52,7 +53,10 @@ def test_modules_with_requirements_come_by_use(
     rule_runner: RuleRunner, body: str, modules: set[str]
 ) -> None:
     found = dependencies(rule_runner, {"flows/flow.yaml": node(body)})
-    by_use = {f"src/irc_runtime/{name}.py" for name in ("features", "http", "models", "prompt")}
+    by_use = {
+        f"src/irc_runtime/{name}.py"
+        for name in ("features", "http", "models", "prompt", "registry")
+    }
     assert found & by_use == {f"src/irc_runtime/{name}.py" for name in modules}
 
 

@@ -37,7 +37,13 @@ ALWAYS = (
     "serving",
     "state",
 )
-BY_OPERATION = {"hopsworks": ("features",), "http": ("http",)}
+BY_OPERATION = {
+    "hopsworks.read_features": ("features",),
+    "hopsworks.write_features": ("features",),
+    "hopsworks.get_model": ("registry",),
+    "http.get": ("http",),
+    "http.post": ("http",),
+}
 BY_PROMPT = ("models", "prompt")
 
 
@@ -110,7 +116,7 @@ def find_references(path: str, content: bytes) -> FlowReferences:
 def _runtime(node: dict[str, Any]) -> Iterator[str]:
     operation = _mapping(_mapping(node.get("transform")).get("spec")).get("op")
     if isinstance(operation, str):
-        yield from BY_OPERATION.get(operation.partition(".")[0], ())
+        yield from BY_OPERATION.get(operation, ())
     if "prompt" in node:
         yield from BY_PROMPT
 

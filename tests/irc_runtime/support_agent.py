@@ -9,13 +9,17 @@ from irc_runtime.agent import Agent
 from irc_runtime.branches import Branches
 from irc_runtime.context import Context
 from irc_runtime.delivery import ABSENT, delivered, first_delivered, output
-from irc_runtime.features import FeatureStore, connect_features
+from irc_runtime.features import FeatureRead, FeatureStore, connect_features
 from irc_runtime.http import HttpClient
 from irc_runtime.models import ChatModels
 from irc_runtime.node import SKIPPED, Inputs, Node, Outputs, by_port, node
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec, StateStore
+
+FETCH_CUSTOMER_FEATURES = FeatureRead(
+    "customers_v1", kind="feature_view", key=("user_id",), features=("name", "plan"), as_of=True
+)
 
 ANSWER_OUTPUT_SCHEMA = Schema(
     {
@@ -86,7 +90,7 @@ class SupportAgent(Agent):
 
     def load(self) -> bool:
         """Connect what the nodes use."""
-        self.features = connect_features()
+        self.features = connect_features(FETCH_CUSTOMER_FEATURES)
         self.models = ChatModels(ANSWER_PROMPT)
         self.http = HttpClient()
         self.states = StateStore()
@@ -142,12 +146,7 @@ class SupportAgent(Agent):
     async def fetch_customer(self, inputs: Inputs, ctx: Context) -> Outputs:
         """The customer's profile as it was at the time of the event."""
         customer = await self.features.read(
-            "customers_v1",
-            kind="feature_view",
-            version=None,
-            key={"user_id": inputs["user_id"]},
-            as_of=ctx.event_time,
-            features=("name", "plan"),
+            FETCH_CUSTOMER_FEATURES, {"user_id": inputs["user_id"]}, as_of=ctx.event_time
         )
         return {"customer": customer}
 

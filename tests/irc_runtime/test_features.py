@@ -1,13 +1,15 @@
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
-from irc_runtime.features import FeatureStore, connect_features
+from irc_runtime.features import FeatureRead, FeatureWrite, connect_features
 from irc_runtime.features.load import load_features
-from irc_runtime.features.sqlite import SqliteFeatures
+from irc_runtime.features.sqlite import AS_OF, SqliteFeatures
 
 CUSTOMERS = """\
 user_id,event_time,name,plan,tickets
@@ -31,11 +33,23 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def read(store: Path, name: str, **options: Any) -> Any:
+def read(
+    store: Path,
+    name: str,
+    key: dict[str, Any] | None = None,
+    *,
+    as_of: str | None = None,
+    optional: bool = False,
+    **options: Any,
+) -> Any:
+    key = {"user_id": "u1"} if key is None else key
+
     async def main() -> Any:
         features = SqliteFeatures(str(store))
         try:
-            return await features.read(name, **{"key": {"user_id": "u1"}, **options})
+            wanted = FeatureRead(name, key=tuple(key), **options)
+            reading = features.find if optional else features.read
+            return await reading(wanted, key, as_of=as_of)
         finally:
             await features.close()
 
@@ -84,8 +98,64 @@ def test_unknown_features_are_named_with_what_there_is(store: Path) -> None:
     message = caught.value.reason
     assert "'plann' (did you mean 'plan'?), 'zzz'" in message
     assert "user_id, event_time, name, plan, tickets" in message
-    with pytest.raises(FeatureStoreError):
-        read(store, "customers", key={"user_id": "nobody"}, features=("plann",), optional=True)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (FeatureRead("customer", key=("user_id",)), "no 'customer' version 1 .did you mean"),
+        (FeatureRead("customers", version=2, key=("user_id",)), "version 2; it has version 1"),
+        (FeatureRead("customers", key=("id",)), r"the key of 'customers' version 1 is \(user_id\)"),
+        (FeatureRead("customers", key=("user_id",), features=("plann",)), "did you mean 'plan'"),
+        (FeatureWrite("customers_v2"), "'customers' version 2; it has version 1"),
+    ],
+)
+def test_what_a_flow_uses_is_looked_up_at_load(
+    store: Path, use: FeatureRead | FeatureWrite, message: str
+) -> None:
+    with pytest.raises(LoadError, match=message):
+        SqliteFeatures(str(store), [use])
+
+
+def test_reads_of_one_moment_are_one_query(store: Path) -> None:
+    async def main() -> None:
+        features = SqliteFeatures(str(store))
+        queries: list[str] = []
+        features._connection.set_trace_callback(queries.append)
+        whole = FeatureRead("customers", key=("user_id",))
+        plan = FeatureRead("customers_v1", key=("user_id",), features=("plan",), as_of=True)
+        reads = [
+            features.read(whole, {"user_id": 1001}),
+            features.read(plan, {"user_id": "u1"}, as_of="2024-02-01T00:00:00Z"),
+            features.read(plan, {"user_id": "u1"}),
+            features.find(plan, {"user_id": "nobody"}),
+            features.read(plan, {"user_id": "nobody"}),
+            features.read(plan, {"user_id": None}),
+            features.read(plan, {"user_id": "\ud800"}),
+            features.read(plan, {"user_id": "u1"}, as_of="9" * 30),
+        ]
+        found = await asyncio.gather(*reads, return_exceptions=True)
+        assert len(queries) == 1
+        assert isinstance(found[0], dict)
+        assert found[0]["name"] == "Bob"
+        assert found[1:4] == [{"plan": "free"}, {"plan": "gold"}, None]
+        assert [type(error) for error in found[4:]] == [
+            RowNotFoundError,
+            FeatureStoreError,
+            FeatureStoreError,
+            FeatureStoreError,
+        ]
+        await features.close()
+
+    asyncio.run(main())
+
+
+def test_a_query_for_many_keys_goes_down_the_primary_key(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as connection:
+        sql = AS_OF.format(table="rows_1", values="(1, 'a', 2), (3, 'b', 4)")
+        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
+    assert "SEARCH rows_1 USING PRIMARY KEY (key=? AND event_time<?)" in plan
+    assert "SCAN rows_1" not in plan
 
 
 def test_a_version_in_the_name_is_a_version(store: Path) -> None:
@@ -131,13 +201,15 @@ def test_a_key_may_have_several_columns(tmp_path: Path) -> None:
 
 def test_what_is_loaded_while_an_agent_runs_is_seen(store: Path) -> None:
     async def main() -> None:
-        features: FeatureStore = SqliteFeatures(str(store))
+        features = SqliteFeatures(str(store))
         key = {"user_id": "u1"}
-        assert (await features.read("customers", key=key))["plan"] == "gold"
+        customers = FeatureRead("customers", key=("user_id",), features=("plan",))
+        assert await features.read(customers, key) == {"plan": "gold"}
         load(store, "customers", CUSTOMERS.replace("gold", "silver"), replace=True)
-        assert (await features.read("customers", key=key))["plan"] == "silver"
-        load(store, "others")
-        assert (await features.read("others", key=key))["plan"] == "gold"
+        assert await features.read(customers, key) == {"plan": "silver"}
+        load(store, "customers", CUSTOMERS.replace("plan", "tier"), replace=True)
+        with pytest.raises(FeatureStoreError, match="no feature 'plan'; it has .* tier"):
+            await features.read(customers, key)
         await features.close()
 
     asyncio.run(main())
@@ -147,15 +219,16 @@ def test_records_can_be_written_and_are_point_in_time_too(store: Path) -> None:
     async def main() -> None:
         features = SqliteFeatures(str(store))
         record = {"user_id": "u1", "plan": "team"}
-        assert await features.write("customers", data=record, event_time="2024-03-01T00:00:00Z")
+        group = FeatureWrite("customers")
+        assert await features.write(group, record, event_time="2024-03-01T00:00:00Z")
         more = [{"user_id": f"w{i}", "event_time": "2024-01-01T00:00:00Z"} for i in range(3)]
-        assert await features.write("customers_v1", data=more)
-        key = {"user_id": "u1"}
-        row = await features.read("customers", key=key, as_of="2024-03-02T00:00:00Z")
+        assert await features.write(FeatureWrite("customers_v1"), more)
+        customers = FeatureRead("customers", key=("user_id",))
+        row = await features.read(customers, {"user_id": "u1"}, as_of="2024-03-02T00:00:00Z")
         assert row == {"user_id": "u1", "plan": "team", "event_time": "2024-03-01T00:00:00Z"}
-        row = await features.read("customers", key=key, features=("plan", "tickets"))
-        assert row == {"plan": "gold", "tickets": 2}
-        assert await features.read("customers", key={"user_id": "w2"})
+        plan = FeatureRead("customers", key=("user_id",), features=("plan", "tickets"))
+        assert await features.read(plan, {"user_id": "u1"}) == {"plan": "gold", "tickets": 2}
+        assert await features.read(customers, {"user_id": "w2"})
         await features.close()
 
     asyncio.run(main())
@@ -176,7 +249,7 @@ def test_records_that_do_not_fit_are_refused(store: Path, data: Any, message: st
     async def main() -> None:
         features = SqliteFeatures(str(store))
         try:
-            await features.write("customers", data=data)
+            await features.write(FeatureWrite("customers"), data)
         finally:
             await features.close()
 

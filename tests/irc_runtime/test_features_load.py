@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from irc.cli.features import features as features_command
 from irc_runtime.errors import FeatureStoreError
-from irc_runtime.features import FeatureStore
+from irc_runtime.features import FeatureRead, FeatureStore
 from irc_runtime.features.instants import to_microseconds, to_text
 from irc_runtime.features.load import Loaded, load_features
 from irc_runtime.features.sqlite import SqliteFeatures
@@ -28,7 +28,7 @@ def row(folder: Path, key: str) -> dict[str, Any]:
     async def main() -> dict[str, Any]:
         features: FeatureStore = SqliteFeatures(str(folder / "f.db"))
         try:
-            return await features.read("g", key={"k": key})
+            return await features.read(FeatureRead("g", key=("k",)), {"k": key})
         finally:
             await features.close()
 

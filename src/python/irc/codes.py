@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "E901": "a crash of irc",
     # Warnings
     "W201": "a version written as a number",
+    "W207": "a version in the name and beside it",
     "W301": "a node that nothing needs",
     "W302": "a context field that nothing reads",
     "W406": "a plain transform whose body awaits",

@@ -22,7 +22,7 @@ from irc_runtime.node import Execution, Inputs, Node, Outputs
 DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
 
 #: Attributes under which an agent keeps what its nodes use, in the order in which it is closed.
-EDGES = ("models", "http", "features", "states")
+EDGES = ("models", "http", "features", "registry", "states")
 
 
 class Agent(ABC):

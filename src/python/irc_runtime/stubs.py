@@ -127,8 +127,9 @@ def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
         for node_id, method in agent_type.nodes.items()
     }
     agent: Agent = type(agent_type.__name__, (agent_type,), methods)()
-    stubs = {
-        "connect_features": lambda: UnmockedFeatures(script),
+    stubs: dict[str, Callable[..., Any]] = {
+        "connect_features": lambda *uses: UnmockedFeatures(script),
+        "fetch_models": lambda *models: UnmockedRegistry(script),
         "ChatModels": lambda *prompts: ScriptedModels(script, *prompts),
         "HttpClient": lambda: UnmockedHttp(script),
         "variable": lambda name: f"${{env.{name}}}",
@@ -215,13 +216,31 @@ class UnmockedFeatures:
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    async def read(self, name: str, **options: Any) -> Any:
+    async def read(self, read: Any, key: Any, **options: Any) -> Any:
         """Fail."""
         self._script.unmocked_edge("reads features")
 
-    async def write(self, name: str, **options: Any) -> Any:
+    async def find(self, read: Any, key: Any, **options: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("reads features")
+
+    async def write(self, write: Any, data: Any, **options: Any) -> Any:
         """Fail."""
         self._script.unmocked_edge("writes features")
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class UnmockedRegistry:
+    """A model registry that must not be reached."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def get(self, model: Any) -> Any:
+        """Fail."""
+        self._script.unmocked_edge("uses a registered model")
 
     async def close(self) -> None:
         """There is nothing to close."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ RESOURCES = {
     "features": ("irc_runtime.features", "FeatureStore", "connect_features"),
     "http": ("irc_runtime.http", "HttpClient", "HttpClient"),
     "models": ("irc_runtime.models", "ChatModels", "ChatModels"),
+    "registry": ("irc_runtime.registry", "ModelRegistry", "fetch_models"),
     "states": ("irc_runtime.state", "StateStore", "StateStore"),
 }
 """What an agent can hold: module, type and the callable that makes it."""
@@ -215,7 +215,10 @@ class _AgentEmitter:
         if not used and not environment:
             return
         prompts = [prompt for lowered in nodes for prompt in lowered.prompts]
-        arguments: dict[str, Sequence[str]] = {"models": prompts}
+        arguments: dict[str, list[str]] = {"models": prompts}
+        for lowered in nodes:
+            for resource, constants in lowered.uses.items():
+                arguments.setdefault(resource, []).extend(constants)
         writer.blank()
         if environment:
             self.imports.add(("irc_runtime.environment", "variable"))

@@ -54,11 +54,13 @@ class LoweredNode:
     Attributes:
         body: the method's statements.
         fallback: the fallback method's statements, where there is one.
-        constants: module constants by name, in order; ``Schema`` and ``Prompt`` objects.
+        constants: module constants by name, in order; ``Schema``, ``Prompt`` and such
+            objects.
         prompts: the names of the constants that are prompts.
         user_code: the flow's own Python for this node.
         imports: modules and names that the body uses.
-        resources: what the body needs of the agent: features, models, http.
+        resources: what the body needs of the agent: features, models, http, registry.
+        uses: by resource the names of the constants that it is made with.
         environment: names of environment variables that it reads.
         context_fields: the context fields that it reads.
         reads_any_field: whether it may read others as well.
@@ -72,6 +74,7 @@ class LoweredNode:
     user_code: UserCode | None = None
     imports: set[tuple[str, str]] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
+    uses: dict[str, list[str]] = field(default_factory=dict)
     environment: set[str] = field(default_factory=set)
     input_schemas: dict[str, str] = field(default_factory=dict)
     output_schemas: dict[str, str] = field(default_factory=dict)

@@ -1,14 +1,16 @@
-"""``hopsworks.*``: features by key and point in time."""
+"""``hopsworks.*``: features by key and point in time, and models of a registry."""
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import StrictInt, StrictStr
 
 from irc.emit.code import Code, call, mapped, quoted, strings
 from irc.ir.lowered import Body
-from irc.ir.model import Name, Shape
+from irc.ir.model import Name, PositiveInt, Shape
 from irc.ops.registry import OperationType
 from irc.references import find_references, is_single
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 class ReadFeatures(Shape):
     feature_view: Name | None = None
     feature_group: Name | None = None
-    version: StrictInt | None = None
+    version: PositiveInt | None = None
     key: StrictStr | dict[str, Any]
     as_of: StrictStr | None = None
     features: list[Name] | None = None
@@ -27,7 +29,7 @@ class ReadFeatures(Shape):
 
 class WriteFeatures(Shape):
     feature_group: Name
-    version: StrictInt | None = None
+    version: PositiveInt | None = None
     data: Any
     event_time: StrictStr | None = None
 
@@ -37,20 +39,75 @@ class GetModel(Shape):
     version: StrictInt | StrictStr = "latest"
 
 
-def _key(lowering: Lowering, key: str | dict[str, Any]) -> Code:
-    """The key by column; one reference means the column of its last name."""
+def _key(lowering: Lowering, key: str | dict[str, Any]) -> tuple[list[str], Code]:
+    """The key's columns, and its values by column; one reference means the column of its last name."""
     path = (*lowering.at, "key")
-    if isinstance(key, dict):
-        return lowering.value(key, path)
-    references = find_references(key, lambda start, end: None)
-    if not is_single(key, references):
+    if isinstance(key, dict) and key:
+        return [str(column) for column in key], lowering.value(key, path)
+    references = find_references(key, lambda start, end: None) if isinstance(key, str) else []
+    if not isinstance(key, str) or not is_single(key, references):
         lowering.report.error(
             "E205", lowering.document.span(path), "'key' is one reference, or a map from column to reference",
             hint='key: "${user_id}", or key: {column: "${user_id}"}',
         )  # fmt: skip
-        return "{}"
+        return [], "{}"
     column = references[0].last_name
-    return mapped({column: lowering.value(key, path)})
+    return [column], mapped({column: lowering.value(key, path)})
+
+
+def _version(lowering: Lowering, argument: str, name: str, version: int | None) -> dict[str, Code]:
+    """The version where one is given. With it, a version in the name is a part of the name."""
+    if version is None:
+        return {}
+    if match := re.fullmatch(r"(.+)_v([0-9]{1,9})", name):
+        lowering.report.warning(
+            "W207", lowering.document.span((*lowering.at, "version")),
+            f"with a 'version', '{name}' is the whole name, not version {match[2]} of '{match[1]}'",
+            related=[(lowering.document.span((*lowering.at, argument)), "the name")],
+            hint=f"write '{argument}: {match[1]}', or leave 'version' out",
+        )  # fmt: skip
+    return {"version": repr(version)}
+
+
+def _instant(lowering: Lowering, argument: str, text: str) -> dict[str, Code]:
+    """An instant; where it is known now, it is checked now."""
+    path = (*lowering.at, argument)
+    if "${" not in text:
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            lowering.report.error(
+                "E205", lowering.document.span(path), f"'{argument}' is not an RFC 3339 date and time",
+                hint=f'{argument}: "${{context.event_time}}", or a time such as "2024-06-01T09:00:00Z"',
+            )  # fmt: skip
+    return {argument: lowering.value(text, path)}
+
+
+def _features(lowering: Lowering, arguments: ReadFeatures) -> list[str] | None:
+    """The columns to read; None where it is all of them."""
+    ports = [port.name for port in lowering.node.outputs]
+    features = arguments.features
+    if features is None:
+        return ports if len(ports) > 1 else None
+    path = (*lowering.at, "features")
+    if not features:
+        lowering.report.error(
+            "E205", lowering.document.span(path), "'features' names no column",
+            hint="leave it out to read all of them",
+        )  # fmt: skip
+    for index, feature in enumerate(features):
+        if feature in features[:index]:
+            lowering.report.error(
+                "E205", lowering.document.span((*path, index)), f"'{feature}' stands in 'features' twice"
+            )  # fmt: skip
+    for index, port in enumerate(ports if len(ports) > 1 else []):
+        if port not in features:
+            lowering.report.error(
+                "E205", lowering.document.span((*lowering.path, "outputs", index, "name")),
+                f"the output '{port}' is none of the features that are read",
+                related=[(lowering.document.span(path), "the features")],
+            )  # fmt: skip
+    return features
 
 
 def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
@@ -67,30 +124,24 @@ def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
     if not ports:
         lowering.only_output("hopsworks.read_features")
         return None
-    features = arguments.features
-    if features is None and len(ports) > 1:
-        features = [port.name for port in ports]
+    argument = "feature_group" if arguments.feature_view is None else "feature_view"
     name = arguments.feature_view or arguments.feature_group or ""
-    keywords: dict[str, Code] = {
-        "kind": quoted("feature_view" if arguments.feature_view else "feature_group"),
-        "version": repr(arguments.version),
-        "key": _key(lowering, arguments.key),
-        "as_of": lowering.value(arguments.as_of, (*lowering.at, "as_of")),
-        "features": "None" if features is None else strings(features),
-    }
+    columns, key = _key(lowering, arguments.key)
+    facts: dict[str, Code] = {"kind": quoted(argument)}
+    facts |= _version(lowering, argument, name, arguments.version)
+    facts["key"] = strings(columns)
+    features = _features(lowering, arguments)
+    if features is not None:
+        facts["features"] = strings(features)
+    instant: dict[str, Code] = {}
+    if arguments.as_of is not None:
+        facts["as_of"] = "True"
+        instant = _instant(lowering, "as_of", arguments.as_of)
+    read = _constant(lowering, "features", "features", "FeatureRead", name, facts)
     optional = all(port.optional for port in ports)
-    if optional:
-        keywords["optional"] = "True"
-    if len(ports) > 1 and arguments.features is not None:
-        for index, port in enumerate(ports):
-            if port.name not in arguments.features:
-                lowering.report.error(
-                    "E205", lowering.document.span((*lowering.path, "outputs", index, "name")),
-                    f"the output '{port.name}' is none of the features that are read",
-                    related=[(lowering.document.span((*lowering.at, "features")), "the features")],
-                )  # fmt: skip
+    method = "find" if optional else "read"
     body = Body()
-    body.add("row = await ", call(f"{lowering.needs('features')}.read", quoted(name), **keywords))
+    body.add("row = await ", call(f"{lowering.needs('features')}.{method}", read, key, **instant))
     if optional:
         body.add("if row is None:")
         body.add(f"return {lowering.uses('irc_runtime.node', 'SKIPPED')}", depth=1)
@@ -107,32 +158,69 @@ def lower_write(lowering: Lowering, arguments: Shape) -> Body | None:
     port = lowering.only_output("hopsworks.write_features")
     if port is None:
         return None
+    name = arguments.feature_group
+    facts = _version(lowering, "feature_group", name, arguments.version)
+    write = _constant(lowering, "features", "features", "FeatureWrite", name, facts)
+    if not _may_be_records(arguments.data):
+        lowering.report.error(
+            "E205", lowering.document.span((*lowering.at, "data")),
+            "'data' is a record, a list of records, or one reference",
+            hint='data: {user_id: "${user_id}", score: "${score}"}',
+        )  # fmt: skip
+    data = lowering.value(arguments.data, (*lowering.at, "data"))
+    instant: dict[str, Code] = {}
+    if arguments.event_time is not None:
+        instant = _instant(lowering, "event_time", arguments.event_time)
     body = Body()
-    body.add(
-        "await ",
-        call(
-            f"{lowering.needs('features')}.write",
-            quoted(arguments.feature_group),
-            version=repr(arguments.version),
-            data=lowering.value(arguments.data, (*lowering.at, "data")),
-            event_time=lowering.value(arguments.event_time, (*lowering.at, "event_time")),
-        ),
-    )
+    body.add("await ", call(f"{lowering.needs('features')}.write", write, data, **instant))
     body.add(f"return {{{quoted(port.name)}: True}}")
     return body
 
 
-def refuse_model(lowering: Lowering, arguments: Shape) -> Body | None:
-    """``get_model`` needs a model registry, which no store of this version has."""
-    lowering.report.error(
-        "E501", lowering.document.span((*lowering.path, "transform", "spec", "op")),
-        "the operation 'hopsworks.get_model'",
-    )  # fmt: skip
-    return None
+def _may_be_records(data: Any) -> bool:
+    if isinstance(data, list):
+        return all(isinstance(item, dict) or _is_reference(item) for item in data)
+    return isinstance(data, dict) or _is_reference(data)
+
+
+def _is_reference(data: Any) -> bool:
+    return isinstance(data, str) and is_single(data, find_references(data, lambda start, end: None))
+
+
+def lower_model(lowering: Lowering, arguments: Shape) -> Body | None:
+    """``get_model`` to a look at what was fetched when the agent loaded."""
+    assert isinstance(arguments, GetModel)
+    port = lowering.only_output("hopsworks.get_model")
+    if port is None:
+        return None
+    version = arguments.version
+    if isinstance(version, str) and version != "latest" or isinstance(version, int) and version < 1:
+        lowering.report.error(
+            "E205", lowering.document.span((*lowering.at, "version")),
+            f"'version' is a number from 1 on, or 'latest', not {version!r}",
+        )  # fmt: skip
+    facts: dict[str, Code] = {}
+    if version != "latest":
+        facts["version"] = repr(version)
+    model = _constant(lowering, "model", "registry", "RegisteredModel", arguments.name, facts)
+    body = Body()
+    body.add(f"return {{{quoted(port.name)}: {lowering.needs('registry')}.get({model})}}")
+    return body
+
+
+def _constant(
+    lowering: Lowering, suffix: str, resource: str, kind: str, name: str, facts: dict[str, Code]
+) -> str:
+    """Keep what a node uses as a constant, which the agent's resource is made with."""
+    constant = lowering.constant(suffix)
+    lowering.uses(f"irc_runtime.{resource}", kind)
+    lowering.result.constants[constant] = call(kind, quoted(name), **facts)
+    lowering.result.uses.setdefault(resource, []).append(constant)
+    return constant
 
 
 OPERATIONS = (
     OperationType("hopsworks.read_features", ReadFeatures, lower_read),
     OperationType("hopsworks.write_features", WriteFeatures, lower_write, effectful=True),
-    OperationType("hopsworks.get_model", GetModel, refuse_model),
+    OperationType("hopsworks.get_model", GetModel, lower_model),
 )

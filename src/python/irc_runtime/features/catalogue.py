@@ -5,14 +5,13 @@ the groups, so that names come from data and never become SQL.
 """
 
 import json
-import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from irc_runtime.errors import FeatureStoreError
+from irc_runtime.features import candidates, check_key, hint, title
 
 #: Kept in the file's header (``PRAGMA application_id``): "irc1".
 APPLICATION_ID = 0x69726331
@@ -43,8 +42,6 @@ SELECT id, name, version, key_columns, event_time_column, columns
 FROM feature_groups ORDER BY name, version
 """
 
-VERSIONED_NAME = re.compile(r"(.+)_v([0-9]{1,9})")
-
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
@@ -65,7 +62,7 @@ class FeatureGroup:
     @property
     def title(self) -> str:
         """The group as messages call it."""
-        return f"'{self.name}' version {self.version}"
+        return title(self.name, self.version)
 
     def key_text(self, key: Mapping[str, Any]) -> str:
         """The key of a row; ``1001`` and ``"1001"`` are the same key.
@@ -73,19 +70,9 @@ class FeatureGroup:
         Raises:
             FeatureStoreError: columns are missing or unknown, or a value is no text or number.
         """
-        if len(key) != len(self.key_columns) or any(name not in key for name in self.key_columns):
-            given, wanted = ", ".join(key), ", ".join(self.key_columns)
-            raise FeatureStoreError(f"the key of {self.title} is ({wanted}), not ({given})")
+        check_key(self.title, tuple(key), self.key_columns)
         parts = [_key_part(self, name, key[name]) for name in self.key_columns]
         return parts[0] if len(parts) == 1 else json.dumps(parts, ensure_ascii=False)
-
-    def check_features(self, features: tuple[str, ...]) -> None:
-        """Raise FeatureStoreError, which names all of them, where features are unknown."""
-        unknown = [name for name in features if name not in self.columns]
-        if unknown:
-            listed = ", ".join(f"'{name}'{_hint(name, self.columns)}" for name in unknown)
-            available = ", ".join(self.columns)
-            raise FeatureStoreError(f"{self.title} has no feature {listed}; it has {available}")
 
 
 def read_groups(connection: sqlite3.Connection) -> dict[tuple[str, int], FeatureGroup]:
@@ -132,25 +119,31 @@ def find_group(
     Raises:
         FeatureStoreError: there is none; the message says what there is.
     """
-    group = groups.get((name, 1 if version is None else version))
-    if group is not None:
-        return group
-    versions = sorted(known for other, known in groups if other == name)
-    if not versions and version is None and (match := VERSIONED_NAME.fullmatch(name)):
-        return find_group(groups, match[1], int(match[2]))
-    wanted = f"'{name}' version {1 if version is None else version}"
-    if versions:
-        listed = ", ".join(map(str, versions))
-        raise FeatureStoreError(f"the feature store has no {wanted}; it has version {listed}")
+    for meant in candidates(name, version):
+        group = groups.get(meant)
+        if group is not None:
+            return group
+        versions = sorted(known for other, known in groups if other == meant[0])
+        if versions:
+            listed = ", ".join(map(str, versions))
+            raise FeatureStoreError(
+                f"the feature store has no {title(*meant)}; it has version {listed}"
+            )
     names = tuple(dict.fromkeys(other for other, _ in groups))
     available = ", ".join(names) or "nothing"
     raise FeatureStoreError(
-        f"the feature store has no {wanted}{_hint(name, names)}; it has {available}"
+        f"the feature store has no {title(*meant)}{hint(meant[0], names)}; it has {available}"
     )
 
 
 def _key_part(group: FeatureGroup, column: str, value: Any) -> str:
     if isinstance(value, str) and value:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise FeatureStoreError(
+                f"key column '{column}' of {group.title} is not valid Unicode"
+            ) from None
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -158,8 +151,3 @@ def _key_part(group: FeatureGroup, column: str, value: Any) -> str:
         return str(value)
     kind = "empty" if value is None or value == "" else f"a {type(value).__name__}"
     raise FeatureStoreError(f"key column '{column}' of {group.title} is {kind}")
-
-
-def _hint(name: str, known: tuple[str, ...]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""

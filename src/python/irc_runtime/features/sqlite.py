@@ -1,8 +1,8 @@
 """The embedded feature store: one SQLite file.
 
 A point-in-time read is one step down the primary key ``(key, event_time)``: some microseconds, in a
-million rows as in a thousand, so reads run on the event loop's own thread. Writes wait for the disk
-and run in a worker thread.
+million rows as in a thousand, so reads run on the event loop's own thread, those of one moment as
+one query. Writes wait for the disk and run in a worker thread.
 """
 
 import asyncio
@@ -14,16 +14,32 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
-from irc_runtime.features import FeatureStore, Kind
+from irc_runtime.batching import Batcher
+from irc_runtime.errors import FeatureStoreError, LoadError
+from irc_runtime.features import (
+    FeatureRead,
+    FeatureStore,
+    FeatureWrite,
+    check_features,
+    check_key,
+)
 from irc_runtime.features.catalogue import FeatureGroup, find_group, read_groups
 from irc_runtime.features.instants import to_microseconds, to_text
 
-LATEST = "SELECT record FROM {table} WHERE key = ? ORDER BY event_time DESC LIMIT 1"
-AS_OF = (
-    "SELECT record FROM {table} WHERE key = ? AND event_time <= ? ORDER BY event_time DESC LIMIT 1"
+#: One query for many keys, each with an instant of its own.
+AS_OF = """
+WITH wanted (number, key, instant) AS (VALUES {values})
+SELECT (
+    SELECT record FROM {table}
+    WHERE {table}.key = wanted.key AND event_time <= wanted.instant
+    ORDER BY event_time DESC LIMIT 1
 )
+FROM wanted ORDER BY number
+"""
 UPSERT = "INSERT OR REPLACE INTO {table} (key, event_time, record) VALUES (?, ?, ?)"
+
+#: The last instant that a row can have.
+LATEST = 2**63 - 1
 
 #: Seconds that a writer waits for another one.
 BUSY_S = 5.0
@@ -37,48 +53,51 @@ class SqliteFeatures(FeatureStore):
 
     Args:
         path: of the file, which exists.
+        uses: what the flow reads and writes. Views and groups are alike here.
     Raises:
-        LoadError: there is no such file, or it is not a feature store.
+        LoadError: there is no such file, it is not a feature store, or it lacks something.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, uses: Sequence[FeatureRead | FeatureWrite] = ()) -> None:
         if not Path(path).is_file():
             raise LoadError(f"there is no feature store at {path}: 'irc features load' makes one")
         self._path = path
         self._writing = Lock()
         self._connection, self._groups = _open(path)
+        self._batcher: Batcher[tuple[str, int], tuple[str, int], Any] = Batcher(self._ask)
+        try:
+            for use in uses:
+                self._check(use)
+        except FeatureStoreError as error:
+            self._connection.close()
+            raise LoadError(f"{path}: {error.reason}") from None
 
-    async def read(  # type: ignore[override]  # the protocol's overloads say what `optional` means
-        self,
-        name: str,
-        *,
-        kind: Kind = "feature_group",
-        version: int | None = None,
-        key: Mapping[str, Any],
-        as_of: str | None = None,
-        features: Sequence[str] | None = None,
-        optional: bool = False,
+    async def find(
+        self, read: FeatureRead, key: Mapping[str, Any], *, as_of: str | None = None
     ) -> dict[str, Any] | None:
-        """The record of a key; see ``FeatureStore.read``. Views and groups are alike here."""
-        instant = None if as_of is None else _instant(as_of)
-        group, row = self._row(name, version, key, instant)
-        if features is not None:
-            group.check_features(tuple(features))
-        if row is None:
-            if optional:
-                return None
-            since = "" if as_of is None else " at or before that time"
-            raise RowNotFoundError(f"{group.title} has no row for that key{since}")
-        record: dict[str, Any] = json.loads(row[0])
-        if features is None:
+        """The record of a key; see ``FeatureStore.find``."""
+        instant = LATEST if as_of is None else _instant(as_of)
+        group = self._group(read)
+        place = (group.name, group.version)
+        text = await self._batcher(place, (group.key_text(key), instant))
+        if text is None:
+            return None
+        record: dict[str, Any] = json.loads(text)
+        if read.features is None:
             return record
-        return {feature: record.get(feature) for feature in features}
+        if not record.keys() >= set(read.features):
+            self._groups = read_groups(self._connection)  # it may have been loaded anew
+            check_features(group.title, read.features, self._group(read).columns)
+        return {feature: record.get(feature) for feature in read.features}
 
-    async def write(
-        self, name: str, *, version: int | None = None, data: Any, event_time: str | None = None
-    ) -> bool:
+    def resolved(self, use: FeatureRead | FeatureWrite) -> tuple[str, int]:
+        """Name and version of what a read or write means."""
+        group = self._group(use)
+        return group.name, group.version
+
+    async def write(self, write: FeatureWrite, data: Any, *, event_time: str | None = None) -> bool:
         """Add records to a feature group; see ``FeatureStore.write``."""
-        group = self._group(name, version)
+        group = self._group(write)
         records = data if isinstance(data, list | tuple) else [data]
         instant = None if event_time is None else _instant(event_time)
         rows = [_row_of(group, record, instant) for record in records]
@@ -87,36 +106,32 @@ class SqliteFeatures(FeatureStore):
 
     async def close(self) -> None:
         """Close the file."""
+        await self._batcher.close()
         self._connection.close()
 
-    def _row(
-        self, name: str, version: int | None, key: Mapping[str, Any], instant: int | None
-    ) -> tuple[FeatureGroup, Any]:
+    def _check(self, use: FeatureRead | FeatureWrite) -> None:
+        group = self._group(use)
+        if isinstance(use, FeatureRead):
+            check_key(group.title, use.key, group.key_columns)
+            check_features(group.title, use.features or (), group.columns)
+
+    async def _ask(self, place: tuple[str, int], rows: Sequence[tuple[str, int]]) -> list[Any]:
+        """The JSON of the record of each key at its instant, or None; of one group."""
+        values = ", ".join(["(?, ?, ?)"] * len(rows))
+        parameters = [part for number, row in enumerate(rows) for part in (number, *row)]
         for last in (False, True):
-            group = self._group(name, version)
-            text = group.key_text(key)
+            table = find_group(self._groups, *place).table
             try:
-                if instant is None:
-                    cursor = self._connection.execute(LATEST.format(table=group.table), (text,))
-                else:
-                    sql = AS_OF.format(table=group.table)
-                    cursor = self._connection.execute(sql, (text, instant))
-                return group, cursor.fetchone()
+                sql = AS_OF.format(table=table, values=values)
+                return [text for (text,) in self._connection.execute(sql, parameters)]
             except sqlite3.OperationalError as error:
                 if last or "no such table" not in str(error):
                     raise _failure(error) from error
                 self._groups = read_groups(self._connection)  # the group was loaded anew
         raise AssertionError("the loop returns or raises")
 
-    def _group(self, name: str, version: int | None) -> FeatureGroup:
-        try:
-            return find_group(self._groups, name, version)
-        except FeatureStoreError:
-            try:
-                self._groups = read_groups(self._connection)  # it may have been loaded since
-            except sqlite3.Error as error:
-                raise _failure(error) from error
-            return find_group(self._groups, name, version)
+    def _group(self, use: FeatureRead | FeatureWrite) -> FeatureGroup:
+        return find_group(self._groups, use.name, use.version)
 
     def _insert(self, group: FeatureGroup, rows: Sequence[tuple[str, int, str]]) -> None:
         try:
@@ -152,9 +167,12 @@ def _open(path: str) -> tuple[sqlite3.Connection, dict[tuple[str, int], FeatureG
 
 def _instant(text: str) -> int:
     try:
-        return to_microseconds(text)
+        instant = to_microseconds(text)
     except (ValueError, OverflowError):
-        raise FeatureStoreError("the time asked for is not an RFC 3339 date and time") from None
+        instant = LATEST + 1
+    if abs(instant) > LATEST:
+        raise FeatureStoreError("the time asked for is not an RFC 3339 date and time")
+    return instant
 
 
 def _row_of(group: FeatureGroup, record: Any, instant: int | None) -> tuple[str, int, str]:
@@ -163,7 +181,7 @@ def _row_of(group: FeatureGroup, record: Any, instant: int | None) -> tuple[str,
         raise FeatureStoreError(f"a record for {group.title} is a {type(record).__name__}")
     unknown = [name for name in record if name not in group.columns]
     if unknown:
-        group.check_features(tuple(unknown))
+        check_features(group.title, unknown, group.columns)
     key = {name: record[name] for name in group.key_columns if name in record}
     own = record.get(group.event_time_column)
     try:

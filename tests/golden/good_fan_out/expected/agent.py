@@ -13,9 +13,11 @@ from irc_runtime.cache import CacheSpec
 from irc_runtime.context import Context
 from irc_runtime.delivery import ABSENT, present
 from irc_runtime.environment import variable
-from irc_runtime.features import FeatureStore, connect_features
+from irc_runtime.features import FeatureRead, FeatureStore, connect_features
 from irc_runtime.http import HttpClient
 from irc_runtime.node import SKIPPED, Inputs, Node, Outputs, by_port, node
+
+PROFILE_FEATURES = FeatureRead("cities", kind="feature_group", version=2, key=("name",))
 
 
 def gather_transform(inputs: Inputs, context: Context, state: Any) -> Any:
@@ -40,7 +42,7 @@ class FanOutAgent(Agent):
             "NEWS_KEY": variable("NEWS_KEY"),
             "WEATHER_URL": variable("WEATHER_URL"),
         }
-        self.features = connect_features()
+        self.features = connect_features(PROFILE_FEATURES)
         self.http = HttpClient()
         return super().load()
 
@@ -103,15 +105,7 @@ class FanOutAgent(Agent):
     async def profile(self, inputs: Inputs, ctx: Context) -> Outputs:
         """The node profile."""
         # flow.yaml:18
-        row = await self.features.read(
-            "cities",
-            kind="feature_group",
-            version=2,
-            key={"name": ctx.get("city")},
-            as_of=None,
-            features=None,
-            optional=True,
-        )
+        row = await self.features.find(PROFILE_FEATURES, {"name": ctx.get("city")})
         if row is None:
             return SKIPPED
         return {"row": row}
