@@ -52,5 +52,13 @@ CODES: dict[str, str] = {
     "W207": "a version in the name and beside it",
     "W301": "a node that nothing needs",
     "W302": "a context field that nothing reads",
+    "W304": "an input that its node does not read",
+    "W305": "an output that no edge reads",
+    "W306": "a condition that never changes",
+    "W307": "a URL whose host comes from outside",
+    "W311": "attempts that repeat an effect",
+    "W312": "a cache in front of an effect",
+    "W313": "a request that outlasts its node",
+    "W314": "a pause between attempts that never come",
     "W406": "a plain transform whose body awaits",
 }

@@ -26,7 +26,7 @@ from irc.passes.secrets import check_credentials, masked_lines
 from irc.passes.shape import shape
 from irc.passes.target import check_target
 from irc.passes.types import check_types
-from irc.passes.unread import check_unread
+from irc.passes.warn import warn
 from irc.reading import decode, parse
 from irc.source import SourceFile
 from irc.version import VERSION
@@ -99,7 +99,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     result.sources |= {name: masked_lines(file) for name, file in loaded.items()}
     if report.has_errors or analysis is None:
         return
-    check_unread(document, graph, nodes, edges, report)
+    warn(document, graph, analysis, nodes, edges, report)
     result.compiled = Compiled(
         document=document,
         graph=graph,

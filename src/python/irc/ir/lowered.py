@@ -64,6 +64,8 @@ class LoweredNode:
         environment: names of environment variables that it reads.
         context_fields: the context fields that it reads.
         reads_any_field: whether it may read others as well.
+        inputs_read: the inputs that it reads.
+        reads_any_input: whether it may read others as well.
     """
 
     name: str
@@ -80,3 +82,5 @@ class LoweredNode:
     output_schemas: dict[str, str] = field(default_factory=dict)
     context_fields: set[str] = field(default_factory=set)
     reads_any_field: bool = False
+    inputs_read: set[str] = field(default_factory=set)
+    reads_any_input: bool = False

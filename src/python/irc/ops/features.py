@@ -221,6 +221,8 @@ def _constant(
 
 OPERATIONS = (
     OperationType("hopsworks.read_features", ReadFeatures, lower_read),
-    OperationType("hopsworks.write_features", WriteFeatures, lower_write, effectful=True),
+    OperationType(
+        "hopsworks.write_features", WriteFeatures, lower_write, effectful=True, idempotent=True
+    ),
     OperationType("hopsworks.get_model", GetModel, lower_model),
 )

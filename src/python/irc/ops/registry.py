@@ -30,12 +30,14 @@ class OperationType:
         arguments: the shape of ``args``.
         lower: from checked arguments to the body of the node's method; reports what it refuses.
         effectful: whether it changes something outside the request.
+        idempotent: whether doing it twice with the same arguments changes no more than once.
     """
 
     name: str
     arguments: type[Shape]
     lower: Callable[[Lowering, Shape], Body | None]
     effectful: bool = False
+    idempotent: bool = False
 
 
 @functools.cache

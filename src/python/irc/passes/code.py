@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from irc.diagnostics import Span
 from irc.ir.lowered import Body, UserCode
 from irc.ir.model import FileText, FunctionName
-from irc.passes.context_reads import context_reads
+from irc.passes.code_reads import context_reads, input_reads
 from irc.passes.shape import validate
 from irc.source import Path
 from irc.syntax import awaits, check_module, parse_module
@@ -193,13 +193,18 @@ def _refuse_imports(lowering: Lowering, tree: ast.Module, place: Place) -> None:
 def _note_reads(
     lowering: Lowering, function: ast.FunctionDef | ast.AsyncFunctionDef | None
 ) -> None:
-    """Note the context fields that code reads: all there are, where its text does not show it."""
+    """Note what code reads: all that there is, where its text does not show it."""
     fields = None if function is None else context_reads(function)
     if fields is None:
         lowering.result.reads_any_field = True
         context = lowering.graph.flow.context
         fields = {*context.requires, *context.optional, "user_id", "session_id", "auth"}
     lowering.result.context_fields |= fields
+    inputs = None if function is None else input_reads(function)
+    if inputs is None:
+        lowering.result.reads_any_input = True
+    else:
+        lowering.result.inputs_read |= inputs
 
 
 def _find_transform(

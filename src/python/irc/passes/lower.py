@@ -74,6 +74,8 @@ class Lowering:
         return f"self.{resource}"
 
     def input_read(self, name: str) -> str:
+        """The code that reads an input; operations read inputs through this and ``value`` only."""
+        self.result.inputs_read.add(name)
         port = next(item for item in self.node.inputs if item.name == name)
         absent = port.optional and port.default is None
         return f'inputs.get("{name}")' if absent else f'inputs["{name}"]'

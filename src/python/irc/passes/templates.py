@@ -96,6 +96,7 @@ def _check_variables(
     tracker = _Variables(_ENVIRONMENT)
     tracker.visit(tree)
     undeclared = tracker.undeclared_identifiers
+    lowering.result.inputs_read |= undeclared & set(inputs)
     for other in tree.find_all((jinja.Include, jinja.Import, jinja.FromImport, jinja.Extends)):
         fine = False
         lowering.report.error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from irc.diagnostics import Diagnostic, Span
+from irc.diagnostics import Diagnostic, Severity, Span
 
 MAX_EXCERPT_COLUMNS = 160
 
@@ -35,10 +35,10 @@ def pieces(items: Iterable[Diagnostic], sources: Mapping[str, Sequence[str]]) ->
 
 def _finding(item: Diagnostic, lines: Sequence[str]) -> Iterator[Piece]:
     span = item.span
-    severity = item.severity.value
+    severity: Style = "error" if item.severity is Severity.ERROR else "warning"
     yield f"{printable(str(span))}:", "place"
     yield " ", "plain"
-    yield f"{severity}[{item.code}]", severity
+    yield f"{item.severity}[{item.code}]", severity
     yield f": {printable(item.message)}", "message"
     yield "\n", "plain"
     if span.line <= len(lines):
