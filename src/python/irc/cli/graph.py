@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from irc.cli.flows import FLOW, check_all, report_all
+from irc.cli.flows import FLOW, check_all
 from irc.cli.output import OUTPUT, write_text
+from irc.cli.reporting import Reporting, report_all
 
 
 @click.command()
@@ -26,7 +27,7 @@ def graph(flow: str, format_: str, output: Path | None, source_root: str) -> Non
     'position', DOT and SVG put them there.
     """
     results = check_all([flow], source_root)
-    if not report_all(results, "text"):
+    if not report_all(results, Reporting()):
         sys.exit(1)
     compiled = results[0].compiled
     assert compiled is not None

@@ -9,7 +9,7 @@ from irc.emit.agent import Compiled
 from irc.ir.graph import Link, NodePort, Output, RequestField
 from irc.ir.model import Node
 from irc.ops.registry import operation_of
-from irc.passes.analyse import is_effectful
+from irc.passes.liveness import is_effectful
 
 HANDLER = "on_error"
 """The terminal that leads to the flow's error handler."""
