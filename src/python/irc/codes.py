@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "E314": "a reference of a schema that leads nowhere",
     "E315": "schemas that refer to each other without end",
     "E316": "a draft of JSON Schema that the language leaves out",
+    "E317": "a setting that an error port cannot have",
     # E4: types, expressions, templates and code
     "E401": "types that do not connect",
     "E402": "an expression outside the language",

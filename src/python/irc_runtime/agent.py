@@ -70,6 +70,8 @@ class Agent(ABC):
             settings: Node = vars(method)["settings"]
             for schema in (*settings.inputs.values(), *settings.outputs.values()):
                 schema.compile()
+            if settings.error_schema is not None:
+                settings.error_schema.compile()
         self.ready = True
         event(INFO, "loaded", agent=self.name, source=self.source)
         return self.ready

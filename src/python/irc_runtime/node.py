@@ -12,6 +12,7 @@
 """
 
 import asyncio
+import copy
 import inspect
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -67,7 +68,11 @@ class Node:
         requires_context: context fields without which the node does not start.
         inputs: schemas by input port.
         outputs: schemas by output port.
+        defaults: what output ports deliver where the method does not say them.
         error_port: the port that delivers a failure; None lets it travel on as NodeError.
+        error_type: the form of what it delivers: ``object``; ``string`` or ``document``, the reason
+            alone; ``array`` or ``table``, the object as the only item.
+        error_schema: the schema of what it delivers; a failure that does not fit travels on.
         fallback: name of the method that answers in the node's place.
         fallback_on: the kinds of failure (timeout, error, validation_fail) it answers to.
         state: the state that the method takes as its third argument.
@@ -83,7 +88,10 @@ class Node:
     requires_context: tuple[str, ...] = ()
     inputs: Mapping[str, Schema] = field(default_factory=dict)
     outputs: Mapping[str, Schema] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     error_port: str | None = None
+    error_type: str = "object"
+    error_schema: Schema | None = None
     fallback: str | None = None
     fallback_on: tuple[str, ...] = ()
     state: StateSpec | None = None
@@ -110,7 +118,7 @@ def node(settings: Node) -> NodeDecorator:
 
     def decorate(body: Any, /) -> Any:
         run: AnyBody = body
-        if settings.inputs or settings.outputs or settings.requires_context:
+        if settings.inputs or settings.outputs or settings.defaults or settings.requires_context:
             run = _checked(settings, body)
         if settings.state is not None:
             run = _stateful(settings.state, run)
@@ -189,13 +197,23 @@ def _checked(settings: Node, body: AnyBody) -> AnyBody:
         for port, schema in inputs_by_port:
             if port in inputs and (problem := schema.problem(inputs[port])):
                 raise InvalidInputError(f"input '{port}' is not valid: {problem}")
-        outputs = await body(agent, inputs, context, *state)
+        outputs = _completed(settings, await body(agent, inputs, context, *state))
         for port, schema in outputs_by_port:
             if port in outputs and (problem := schema.problem(outputs[port])):
                 raise ValidationFailedError(f"output '{port}' is not valid: {problem}")
         return outputs
 
     return run
+
+
+def _completed(settings: Node, outputs: Outputs) -> Outputs:
+    """Outputs with the defaults of those that are missing."""
+    missing = {
+        port: copy.deepcopy(value)
+        for port, value in settings.defaults.items()
+        if port not in outputs
+    }
+    return {**outputs, **missing} if missing else outputs
 
 
 def _limited(node_id: str, concurrency: int, body: Execution) -> Execution:
@@ -284,7 +302,7 @@ def _routed(settings: Node, body: Execution) -> Execution:
         if settings.fallback is not None and failure.kind in settings.fallback_on:
             answer: Execution = getattr(type(agent), settings.fallback)
             try:
-                return await answer(agent, inputs, context)
+                return _completed(settings, await answer(agent, inputs, context))
             except Exception as cause:  # noqa: BLE001  # whatever it is, the node failed
                 failure = NodeError(
                     settings.id,
@@ -296,6 +314,29 @@ def _routed(settings: Node, body: Execution) -> Execution:
                 failure.__cause__ = cause
         if settings.error_port is None:
             raise failure
-        return {settings.error_port: failure.as_port()}
+        return {settings.error_port: _failure_value(settings, failure)}
 
     return run
+
+
+def _failure_value(settings: Node, failure: NodeError) -> Any:
+    """A failure as the error port delivers it.
+
+    Raises:
+        NodeError: it does not fit the port's schema.
+    """
+    value: Any = failure.as_port()
+    if settings.error_type in ("string", "document"):
+        value = value["reason"]
+    elif settings.error_type != "object":
+        value = [value]
+    if settings.error_schema is None or (problem := settings.error_schema.problem(value)) is None:
+        return value
+    cause = ValidationFailedError(f"error port '{settings.error_port}' is not valid: {problem}")
+    raise NodeError(
+        settings.id,
+        failure.location,
+        cause,
+        failure.attempts,
+        fallback_available=failure.fallback_available,
+    ) from failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from irc.emit.code import Code, Mapped, call, docstring, mapped, quoted, strings
+from irc.emit.code import Code, Mapped, call, docstring, literal, mapped, quoted, strings
 from irc.emit.edges import EdgeCode, Edges
 from irc.emit.flow import FlowEmitter
 from irc.emit.names import Names, class_name
@@ -302,8 +302,15 @@ class _AgentEmitter:
                 keywords[side] = Mapped(
                     tuple((quoted(port), code) for port, code in schemas.items())
                 )
+        defaults = {port.name: port.default for port in node.outputs if port.default is not None}
+        if defaults:
+            keywords["defaults"] = literal(defaults)
         if node.error is not None and self.compiled.graph.has_error_route(name):
             keywords["error_port"] = quoted(node.error.name)
+            if node.error.type != "object":
+                keywords["error_type"] = quoted(node.error.type)
+            if lowered.error_schema is not None:
+                keywords["error_schema"] = lowered.error_schema
         if node.prompt is not None and node.prompt.fallback is not None:
             on = node.prompt.fallback.on
             keywords["fallback"] = quoted(f"_{self.methods[name]}_fallback")

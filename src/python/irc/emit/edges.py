@@ -97,7 +97,7 @@ class Edges:
             return False
         port = output_port(self.graph.flow.nodes[source.node], source.port)
         assert port is not None
-        return not port.optional
+        return not port.optional or port.default is not None
 
     def read(self, link: Link) -> str:
         """The value at the link's source, or ABSENT."""

@@ -6,7 +6,7 @@ from irc.emit.agent import Compiled, GeneratedModule, header
 from irc.emit.code import Code, Items, call, literal, mapped, quoted
 from irc.emit.names import Names, snake
 from irc.emit.writer import Writer
-from irc.ir.model import Case, Mock, Node
+from irc.ir.model import Case, Mock, Node, Port
 
 INSTANT = "2024-01-01T00:00:00Z"
 
@@ -165,12 +165,19 @@ class _TestEmitter:
                 self._line("assert node.outputs")
             return
         if node.error is not None and self.compiled.graph.has_error_route(name):
-            self._line(
-                f"assert node.outputs[{quoted(node.error.name)}]", after=f'["type"] == "{kind}"'
-            )
+            if node.error.json_schema is None:
+                self._check_error_port(node.error, kind)
         else:
             self._line("assert node.error is not None")
             self._line(f'assert node.error.kind == "{kind}"')
+
+    def _check_error_port(self, port: Port, kind: str) -> None:
+        delivered = f"node.outputs[{quoted(port.name)}]"
+        if port.type in {"string", "document"}:
+            self._line(f"assert {delivered}")
+        else:
+            item = "" if port.type == "object" else "[0]"
+            self._line(f"assert {delivered}", after=f'{item}["type"] == "{kind}"')
 
     def _write_missing_fields(self) -> None:
         required = self.flow.context.requires

@@ -62,6 +62,8 @@ class LoweredNode:
         resources: what the body needs of the agent: features, models, http, registry.
         uses: by resource the names of the constants that it is made with.
         environment: names of environment variables that it reads.
+        input_schemas, output_schemas: the constants that are schemas, by port.
+        error_schema: the constant that is the error port's, where that is connected.
         context_fields: the context fields that it reads.
         reads_any_field: whether it may read others as well.
         inputs_read: the inputs that it reads.
@@ -80,6 +82,7 @@ class LoweredNode:
     environment: set[str] = field(default_factory=set)
     input_schemas: dict[str, str] = field(default_factory=dict)
     output_schemas: dict[str, str] = field(default_factory=dict)
+    error_schema: str | None = None
     context_fields: set[str] = field(default_factory=set)
     reads_any_field: bool = False
     inputs_read: set[str] = field(default_factory=set)

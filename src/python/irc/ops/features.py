@@ -138,7 +138,7 @@ def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
         facts["as_of"] = "True"
         instant = _instant(lowering, "as_of", arguments.as_of)
     read = _constant(lowering, "features", "features", "FeatureRead", name, facts)
-    optional = all(port.optional for port in ports)
+    optional = all(port.optional or port.default is not None for port in ports)
     method = "find" if optional else "read"
     body = Body()
     body.add("row = await ", call(f"{lowering.needs('features')}.{method}", read, key, **instant))

@@ -54,7 +54,10 @@ class Guards:
             failure, success = (self._bit(f"{source.node} {x}") for x in ("failed", "succeeded"))
             self._successes[failure] = success
             own |= failure if node.error and source.port == node.error.name else success
-        if any(port.name == source.port and port.optional for port in node.outputs):
+        if any(
+            port.name == source.port and port.optional and port.default is None
+            for port in node.outputs
+        ):
             own |= self._bit(f"{source} present")
         return own
 

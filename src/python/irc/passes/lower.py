@@ -25,7 +25,7 @@ from irc.ops.registry import operations
 from irc.passes.code import lower_code
 from irc.passes.files import Files
 from irc.passes.prompts import lower_prompt
-from irc.passes.schemas import read_schema
+from irc.passes.schemas import mismatch, read_schema
 from irc.passes.shape import validate
 from irc.references import Reference, find_references, is_single
 from irc.source import Document, Path
@@ -207,12 +207,16 @@ class Lowering:
     def by_port(self, value: Code) -> Call:
         """The code that takes a value apart into the node's outputs."""
         ports = self.node.outputs
-        optional = [port.name for port in ports if port.optional]
+        optional = [port.name for port in ports if port.optional or port.default is not None]
         return Call(
             self.uses("irc_runtime.node", "by_port"),
             (value, *(quoted(port.name) for port in ports)),
             (("optional", strings(optional)),) if optional else (),
         )
+
+    def error_is_connected(self) -> bool:
+        """Whether an edge leads from the node's error port; the one thing of edges seen here."""
+        return self.graph.has_error_route(self.name)
 
     def constant(self, suffix: str) -> str:
         """A name for a constant of this node that no other constant of the module has."""
@@ -258,6 +262,7 @@ def lower(
 def _lower_node(lowering: Lowering) -> LoweredNode:
     node = lowering.node
     _lower_schemas(lowering)
+    _lower_error_port(lowering)
     if node.prompt is not None:
         lower_prompt(lowering)
     elif node.transform is not None and node.transform.mode == "code":
@@ -279,8 +284,31 @@ def _lower_schemas(lowering: Lowering) -> None:
             path = (*lowering.path, side, index, "schema")
             schema = read_schema(lowering.files, port.json_schema, path)
             if schema is not None:
+                _check_default(lowering, port, schema, path[:-1])
                 suffix = f"{port.name}_schema" if side == "outputs" else f"{port.name}_input_schema"
                 schemas[port.name] = lowering.schema_constant(suffix, schema)
+
+
+def _lower_error_port(lowering: Lowering) -> None:
+    port = lowering.node.error
+    if port is None or port.json_schema is None:
+        return
+    path = (*lowering.path, "error", "schema")
+    schema = read_schema(lowering.files, port.json_schema, path)
+    if schema is not None and lowering.error_is_connected():
+        constant = lowering.schema_constant(f"{port.name}_schema", schema)
+        lowering.result.error_schema = constant
+
+
+def _check_default(lowering: Lowering, port: Port, schema: Any, path: Path) -> None:
+    """Report E203 where a default is not what its own port takes."""
+    problem = None if port.default is None else mismatch(schema, port.default)
+    if problem:
+        lowering.report.error(
+            "E203", lowering.document.span((*path, "default")),
+            f"the default of '{port.name}' does not fit the port's schema: {problem}",
+            related=[(lowering.document.key_span((*path, "schema")), "the schema")],
+        )  # fmt: skip
 
 
 def _lower_operation(lowering: Lowering) -> None:

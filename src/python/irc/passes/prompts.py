@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from irc.emit.code import Code, block_text, call, literal, quoted
 from irc.ir.lowered import Body
 from irc.ir.model import ModelRef, Prompt
 from irc.passes.code import read_code
-from irc.passes.schemas import read_schema
+from irc.passes.schemas import mismatch, read_schema
 from irc.passes.templates import read_template
 from irc.source import Path
 
@@ -241,7 +241,7 @@ def _static(lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | 
                     f"the static response is not JSON: {error}",
                 )
                 return None
-        problem = _mismatch(prompt.output_schema, value)
+        problem = mismatch(prompt.output_schema, value)
         if problem:
             lowering.report.error(
                 "E203", lowering.document.span(path),
@@ -253,7 +253,9 @@ def _static(lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | 
     lacking = [
         port.name
         for port in lowering.node.outputs
-        if not port.optional and not (isinstance(value, dict) and port.name in value)
+        if not port.optional
+        and port.default is None
+        and not (isinstance(value, dict) and port.name in value)
     ]
     if lacking:
         lowering.report.error(
@@ -262,12 +264,3 @@ def _static(lowering: Lowering, prompt: Prompt, path: Path, answer: list[str] | 
         )  # fmt: skip
         return None
     return literal({name: value[name] for name in answer if name in value})
-
-
-def _mismatch(schema: Any, value: Any) -> str | None:
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import Draft202012Validator, validator_for
-
-    validator = validator_for(schema, default=Draft202012Validator)(schema)
-    error = best_match(validator.iter_errors(value))
-    return None if error is None else error.message.split("\n")[0]

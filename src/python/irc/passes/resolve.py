@@ -82,7 +82,8 @@ class _Resolver:
             for side, ports in (("inputs", node.inputs), ("outputs", node.outputs)):
                 names = [(port.name, (*path, side, i, "name")) for i, port in enumerate(ports)]
                 self._unique(names, PORT_NAME, "port")
-            self._refuse_unused(node, path)
+            if node.error is not None:
+                self._check_error_port(node.error, (*path, "error"))
             if node.error and any(port.name == node.error.name for port in node.outputs):
                 self.report.error(
                     "E303", self.document.span((*path, "error", "name")),
@@ -94,27 +95,19 @@ class _Resolver:
                     f"the node '{name}' needs a 'transform' or a 'prompt'",
                 )  # fmt: skip
 
-    def _refuse_unused(self, node: Node, path: Path) -> None:
-        """Refuse settings of ports that would have no effect."""
-        places = [(port, (*path, "outputs", i)) for i, port in enumerate(node.outputs)]
-        if node.error is not None:
-            places.append((node.error, (*path, "error")))
-            if node.error.json_schema is not None:
-                self.report.error(
-                    "E501", self.document.key_span((*path, "error", "schema")),
-                    "a schema of an error port; what it delivers is always of one form",
-                )  # fmt: skip
-            if node.error.type != "object":
-                self.report.error(
-                    "E501", self.document.span((*path, "error", "type")),
-                    f"an error port of type {node.error.type}; what it delivers is an object",
-                )  # fmt: skip
-        for port, place in places:
-            if port.default is not None:
-                self.report.error(
-                    "E501", self.document.key_span((*place, "default")),
-                    "a default of an output", hint="give the inputs that it feeds a default",
-                )  # fmt: skip
+    def _check_error_port(self, port: Port, path: Path) -> None:
+        if port.type in {"number", "boolean", "embedding"}:
+            self.report.error(
+                "E317", self.document.span((*path, "type")),
+                f"an error port delivers no value of type {port.type}",
+                hint="object: the failure; string: its reason; array or table: the failure as the only item",
+            )  # fmt: skip
+        if port.default is not None:
+            self.report.error(
+                "E317", self.document.key_span((*path, "default")),
+                "an error port has no default: it delivers only where the node fails",
+                hint="give the inputs that it feeds a default",
+            )  # fmt: skip
 
     def _unique(
         self, places: Iterable[tuple[str, Path]], pattern: re.Pattern[str], what: str

@@ -40,6 +40,16 @@ def read_schema(files: Files, schema: Any, path: Path) -> Any | None:
     return None if graph.dynamic else bundled(graph, root)
 
 
+def mismatch(schema: Any, value: Any) -> str | None:
+    """How a value does not fit a self-contained schema; None where it does."""
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    validator = validator_for(schema, default=Draft202012Validator)(schema)
+    error = best_match(validator.iter_errors(value))
+    return None if error is None else error.message.split("\n")[0]
+
+
 def read_expected_schemas(files: Files, flow: Flow) -> dict[int, Any]:
     """The schemas of the responses that test cases expect, by the case's index."""
     found = {
