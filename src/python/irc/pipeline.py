@@ -7,18 +7,17 @@ import json
 import keyword
 import posixpath
 from dataclasses import dataclass, field
-from typing import Any
 
 from irc.diagnostics import Diagnostics, Span
 from irc.emit.agent import Compiled, GeneratedModule, emit_agent
 from irc.emit.edges import check_edges
-from irc.emit.names import dns_label
+from irc.emit.names import Names, class_name, dns_label
 from irc.emit.tests import emit_tests
+from irc.incremental import NodeCompiler
 from irc.ir.model import Flow
 from irc.passes.analyse import analyse
 from irc.passes.code import module_name
 from irc.passes.files import Files, ReadFile
-from irc.passes.lower import lower
 from irc.passes.plan import plan
 from irc.passes.resolve import resolve
 from irc.passes.schemas import read_expected_schemas
@@ -39,14 +38,19 @@ class Result:
     Attributes:
         flow: the flow's file, relative to the build root.
         report: the findings.
-        sources: the texts that findings point into, by file name.
+        files: the files that were read, by name.
         compiled: what the passes found; None where there are errors.
     """
 
     flow: str
     report: Diagnostics
-    sources: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, SourceFile] = field(default_factory=dict)
     compiled: Compiled | None = None
+
+    @property
+    def sources(self) -> dict[str, list[str]]:
+        """The lines that findings point into, as they may be shown, by file name."""
+        return {name: masked_lines(file) for name, file in self.files.items()}
 
 
 def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
@@ -71,7 +75,7 @@ def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
         return result
     source = decode(flow, content, report)
     if source is not None:
-        result.sources[flow] = masked_lines(source)
+        result.files[flow] = source
         _run(source, read, source_root, result)
     return result
 
@@ -92,20 +96,31 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     files = Files(document, read, report, source_root)
     check_types(document, graph, report)
     edges = check_edges(document, graph, report)
-    nodes = lower(document, graph, files, report)
+    names = Names()
+    methods = {name: names.take(name) for name in flow.nodes}
+    agent_class = names.take(class_name(flow.metadata.name), "class")
+    compiler = NodeCompiler(document, graph, files, report, names, methods)
+    running = [] if analysis is None else analysis.running
+    units = compiler.compile(running)
+    # Those that do not run are compiled for their mistakes.
+    compiler.names = names.copy()
+    others = compiler.compile(name for name in flow.nodes if name not in units)
     expected_schemas = read_expected_schemas(files, flow)
     check_target(document, graph, report)
-    loaded = {name: file for name, file in files.loaded.items() if file is not None}
-    result.sources |= {name: masked_lines(file) for name, file in loaded.items()}
+    result.files.update({name: file for name, file in files.loaded.items() if file is not None})
     if report.has_errors or analysis is None:
         return
-    warn(document, graph, analysis, nodes, edges, report)
+    facts = {name: unit.facts for name, unit in {**units, **others}.items()}
+    warn(document, graph, analysis, facts, edges, report)
     result.compiled = Compiled(
         document=document,
         graph=graph,
         analysis=analysis,
         plan=plan(graph, analysis),
-        nodes={name: nodes[name] for name in analysis.running},
+        names=names,
+        class_name=agent_class,
+        methods=methods,
+        units=units,
         edges=edges,
         expected_schemas=expected_schemas,
         module=module_of(source.name, source_root),
@@ -148,8 +163,8 @@ def _digest(flow: Flow, files: Files) -> str:
     Comments, ``x-…`` keys and positions in a drawing say nothing.
     """
     texts = {name: file.text for name, file in sorted(files.loaded.items()) if file is not None}
-    values = flow.model_dump(exclude={"nodes": {"__all__": {"position"}}})
-    said = json.dumps([values, texts], sort_keys=True, ensure_ascii=False)
+    values = flow.model_dump_json(exclude_unset=True, exclude={"nodes": {"__all__": {"position"}}})
+    said = json.dumps([values, texts], ensure_ascii=False)
     return "sha256:" + hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -160,25 +175,26 @@ def generate(compiled: Compiled) -> dict[str, str]:
     folder, stem = posixpath.split(base)
     return {
         f"{base}.py": module.text,
-        posixpath.join(folder, f"test_{stem}.py"): emit_tests(compiled, module),
+        posixpath.join(folder, f"test_{stem}.py"): emit_tests(compiled),
         f"{base}.map.json": _line_map(compiled, module, f"{stem}.py"),
         f"{base}.json": _summary(compiled, module, f"{base}.py"),
     }
 
 
 def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
-    """The line map: runs of generated lines ``[first, last, node, flow line]``, docs/language.md."""
-    runs: list[list[Any]] = []
-    for line, origin in sorted(module.origins.items()):
-        if runs and runs[-1][1] == line - 1 and runs[-1][2:] == [origin.node, origin.line]:
-            runs[-1][1] = line
-        else:
-            runs.append([line, line, origin.node, origin.line])
-    rows = ",\n".join("    " + json.dumps(run) for run in runs)
-    head = json.dumps(
-        {"version": 1, "file": file, "source": compiled.document.source.name}, indent=2
-    )
-    return head[:-2] + f',\n  "lines": [\n{rows}\n  ]\n}}\n'
+    """The line map: runs of generated lines and where they come from, docs/language.md."""
+    sources: dict[str, int] = {compiled.document.source.name: 0}
+    rows = []
+    for run in module.runs:
+        span = run.span
+        node = "null" if run.node is None else f'"{run.node}"'
+        source = sources.setdefault(span.file, len(sources))
+        rows.append(
+            f"    [{run.first}, {run.last}, {node}, {source},"
+            f" {span.line}, {span.column}, {span.end_line}, {span.end_column}]"
+        )
+    head = json.dumps({"version": 2, "file": file, "sources": list(sources)}, indent=2)
+    return head[:-2] + ',\n  "lines": [\n' + ",\n".join(rows) + "\n  ]\n}\n"
 
 
 def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
@@ -186,7 +202,9 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
     flow = compiled.graph.flow
     kserve = flow.deployment.kserve.model_dump()
     kserve["service_name"] = kserve["service_name"] or dns_label(flow.metadata.name)
-    environment = sorted(set().union(*(node.environment for node in compiled.nodes.values())))
+    environment = sorted(
+        set().union(*(unit.facts.environment for unit in compiled.units.values()))
+    )
     summary = {
         "schema_version": 1,
         "compiler": VERSION,
@@ -195,7 +213,7 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
         "name": flow.metadata.name,
         "description": flow.metadata.description or "",
         "module": compiled.module,
-        "class": module.class_name,
+        "class": compiled.class_name,
         "sources": [file],
         "imports": list(module.imports),
         "environment": environment,

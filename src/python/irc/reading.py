@@ -91,6 +91,7 @@ class _Builder:
         self.report = report
         self.everywhere = everywhere
         self.next = loader.get_event
+        self.last: Event = None
         self.count = 0
         self.depth = 0
         self.anchors: dict[str, Any] = {}
@@ -130,12 +131,14 @@ class _Builder:
             raise _TooLarge
         kind = type(event)
         if kind is yaml.ScalarEvent:
+            self.last = event
             value = self._scalar(event)
             if path is not None:
                 self.document.values[path] = self._span(event, event)
                 if event.style:
                     self.document.styles[path] = event.style
         elif kind is yaml.AliasEvent:
+            self.last = event
             if path is not None:
                 self.document.values[path] = self._span(event, event)
             return self._alias(event)
@@ -149,8 +152,10 @@ class _Builder:
             else:
                 value, last = self._mapping(path)
             self.depth -= 1
+            if event.flow_style:
+                self.last = last  # a block ends with its last value; its event is that of the next
             if path is not None:
-                self.document.values[path] = self._span(event, last)
+                self.document.values[path] = self._span(event, self.last)
         if event.tag and event.tag not in _TAGS:
             self._error("E104", event, f"the tag `{event.tag}` is not part of the language")
         if event.anchor:
@@ -191,7 +196,7 @@ class _Builder:
         event = self.next()
         while type(event) is not yaml.MappingEndEvent:
             if self._is_key(event, result, path):
-                key = event.value
+                key = event.value  # type: ignore[union-attr]  # keys are scalars
                 below = None
                 if kept and path is not None:
                     below = (*path, key)

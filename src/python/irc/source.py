@@ -43,6 +43,11 @@ class SourceFile:
         line = bisect.bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def line_span(self, line: int) -> Span:
+        """The span of a line, its indentation left out."""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        return Span(self.name, line, len(text) - len(text.lstrip()) + 1, line, len(text) + 1)
+
     def span(self, start: int, end: int) -> Span:
         """The span between two character offsets."""
         return Span(self.name, *self.position(start), *self.position(end))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from irc.emit.code import Code, Mapped, call, docstring, literal, mapped, quoted, strings
+from irc.emit.code import call, docstring, mapped, quoted, strings
 from irc.emit.edges import EdgeCode, Edges
 from irc.emit.flow import FlowEmitter
-from irc.emit.names import Names, class_name
-from irc.emit.user_code import Import, PlacedCode, place_code
-from irc.emit.writer import Origin, Writer
+from irc.emit.names import Names
+from irc.emit.unit import Unit
+from irc.emit.writer import Run, Writer
 from irc.ir.graph import Graph
-from irc.ir.lowered import Body, LoweredNode, UserCode
-from irc.ir.model import Node
 from irc.passes.analyse import Analysis
 from irc.passes.plan import Plan
 from irc.source import Document
@@ -34,6 +32,9 @@ class Compiled:
     """All that the passes found out about one flow.
 
     Attributes:
+        names: the names that the nodes have taken, on top of which the module takes its own.
+        methods: the method of each node that runs.
+        units: the nodes that run, compiled, in order.
         expected_schemas: self-contained schemas of the responses that test cases expect, by index.
     """
 
@@ -41,7 +42,10 @@ class Compiled:
     graph: Graph
     analysis: Analysis
     plan: Plan
-    nodes: dict[str, LoweredNode]
+    names: Names
+    class_name: str
+    methods: dict[str, str]
+    units: dict[str, Unit]
     edges: dict[int, EdgeCode]
     expected_schemas: dict[int, Any]
     module: str
@@ -53,9 +57,7 @@ class GeneratedModule:
     """A generated module: its text, where its lines come from, and what it imports."""
 
     text: str
-    origins: dict[int, Origin]
-    class_name: str
-    methods: dict[str, str]
+    runs: list[Run]
     imports: tuple[str, ...]
 
 
@@ -83,54 +85,33 @@ class _AgentEmitter:
             ("irc_runtime.node", "Inputs"),
             ("typing", "Any"),
         }
-        for lowered in compiled.nodes.values():
-            self.imports |= lowered.imports
-        # One namespace for all: a node's method and variable, and what the module holds.
-        self.names = Names()
-        self.order = list(compiled.nodes)
-        self.methods = {name: self.names.take(name) for name in self.order}
-        self.class_name = self.names.take(class_name(self.flow.metadata.name), "class")
-        for lowered in compiled.nodes.values():
-            for name in (*lowered.constants, lowered.user_code and lowered.user_code.function):
-                if name:
-                    self.names.take(name)
-        self.user_imports: list[Import] = []
-        self.placed = {
-            name: self._place(name, lowered.user_code)
-            for name, lowered in compiled.nodes.items()
-            if lowered.user_code is not None
-        }
+        self.facts = [unit.facts for unit in compiled.units.values()]
+        for facts in self.facts:
+            self.imports |= facts.imports
+        self.names = compiled.names.copy()
         self.edges = Edges(
-            compiled.document, compiled.graph, compiled.analysis.guards, self.methods,
+            compiled.document, compiled.graph, compiled.analysis.guards, compiled.methods,
             compiled.edges, self.names, self.imports,
         )  # fmt: skip
-
-    def _place(self, node: str, code: UserCode) -> PlacedCode | None:
-        if code.text is None:
-            assert code.module is not None
-            self.user_imports.append((code.module, code.imported, code.function))
-            return None
-        placed = place_code(code, self.names, node)
-        self.user_imports += placed.imports
-        return placed
 
     def emit(self) -> GeneratedModule:
         body = Writer()
         self._write_class(body)
         above = Writer()
-        self._write_constants(above)
-        self._write_user_code(above)
+        self._write_blocks(above, "constants")
+        self._write_blocks(above, "code")
         self.edges.write_functions(above)
         top = Writer()
         for line in header(self.compiled):
             top.line(line)
-        if any(placed is not None and not placed.typed for placed in self.placed.values()):
+        if not all(unit.is_typed for unit in self.compiled.units.values()):
             top.line("# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls")
         top.line(docstring(_summary(self.flow.metadata.name, self.flow.metadata.description)))
         top.blank()
         modules = self._write_imports(top)
-        text, origins = _joined([top, above, body])
-        return GeneratedModule(text, origins, self.class_name, self.methods, modules)
+        top.extend(above)
+        top.extend(body)
+        return GeneratedModule(top.text(), list(top.runs()), modules)
 
     # The module's parts
 
@@ -141,7 +122,8 @@ class _AgentEmitter:
         plain: set[str] = set()
         for module, name in self.imports:
             froms.setdefault(module, set()).add(name)
-        for module, imported, bound in self.user_imports:
+        user_imports = (item for unit in self.compiled.units.values() for item in unit.user_imports)
+        for module, imported, bound in user_imports:
             if imported is None:
                 renamed = bound != module and bound != module.partition(".")[0]
                 plain.add(f"{module} as {bound}" if renamed else module)
@@ -158,66 +140,58 @@ class _AgentEmitter:
                 section = at
             writer.line(text)
         modules = {module for module in froms} | {item.partition(" ")[0] for item in plain}
-        modules = modules.union(*(placed.modules for placed in self.placed.values() if placed))
+        modules = modules.union(*(unit.modules for unit in self.compiled.units.values()))
         return tuple(sorted({m for m in modules if _section(m) > 0} | {"irc_runtime.serving"}))
 
-    def _write_constants(self, writer: Writer) -> None:
-        for name, lowered in self.compiled.nodes.items():
-            with writer.origin(name, self._line(name)):
-                for constant, code in lowered.constants.items():
-                    writer.blank()
-                    writer.line(f"{constant} = ", code)
-
-    def _write_user_code(self, writer: Writer) -> None:
-        for name, placed in self.placed.items():
-            if placed is not None and placed.lines:
-                writer.blank(2)
-                writer.raw(placed.lines, name)
+    def _write_blocks(self, writer: Writer, part: Literal["constants", "code", "methods"]) -> None:
+        """Write a part of every node."""
+        document = self.compiled.document
+        for name, unit in self.compiled.units.items():
+            line = document.key_span(("nodes", name)).line
+            writer.block(getattr(unit, part), name, document.source.name, line)
 
     def _write_class(self, writer: Writer) -> None:
-        metadata = self.flow.metadata
+        document, metadata = self.compiled.document, self.flow.metadata
         writer.blank(2)
-        writer.line(f"class {self.class_name}(Agent):")
+        writer.line(f"class {self.compiled.class_name}(Agent):")
         with writer.indented():
             writer.line(docstring(metadata.description or f"The flow {metadata.name}."))
             writer.blank()
-            writer.line(f"name = {quoted(metadata.name)}")
-            writer.line(f"source = {quoted(self.compiled.document.source.name)}")
-            if self.flow.context.requires:
-                writer.line("requires = ", strings(self.flow.context.requires))
-            if self.flow.context.optional:
-                writer.line("optional = ", strings(self.flow.context.optional))
+            with writer.origin(None, document.span(("metadata",))):
+                writer.line(f"name = {quoted(metadata.name)}")
+            writer.line(f"source = {quoted(document.source.name)}")
+            with writer.origin(None, document.span(("context",))):
+                if self.flow.context.requires:
+                    writer.line("requires = ", strings(self.flow.context.requires))
+                if self.flow.context.optional:
+                    writer.line("optional = ", strings(self.flow.context.optional))
             self._write_load(writer)
             writer.blank()
             emitter = FlowEmitter(
                 self.compiled.graph, self.compiled.analysis, self.compiled.plan, self.edges,
-                self.names, writer, self.imports, self.methods,
+                self.names, writer, self.imports, self.compiled.methods,
             )  # fmt: skip
             emitter.write_run()
             if self.flow.on_error is not None:
                 writer.blank()
                 emitter.write_handler()
-            for name in self.order:
-                self._write_node(writer, name)
+        self._write_blocks(writer, "methods")
         writer.blank(2)
         writer.line('if __name__ == "__main__":')
         with writer.indented():
             writer.line("from irc_runtime.serving import serve")
             writer.blank()
-            writer.line(f"serve({self.class_name}())")
+            writer.line(f"serve({self.compiled.class_name}())")
 
     def _write_load(self, writer: Writer) -> None:
-        nodes = self.compiled.nodes.values()
-        used = set().union(*(lowered.resources for lowered in nodes))
-        environment = sorted(set().union(*(lowered.environment for lowered in nodes)))
-        if any(self.flow.nodes[name].state is not None for name in self.order):
-            used.add("states")
+        used: set[str] = set().union(*(facts.resources for facts in self.facts))
+        environment = sorted(set().union(*(facts.environment for facts in self.facts)))
         if not used and not environment:
             return
-        prompts = [prompt for lowered in nodes for prompt in lowered.prompts]
+        prompts = [prompt for facts in self.facts for prompt in facts.prompts]
         arguments: dict[str, list[str]] = {"models": prompts}
-        for lowered in nodes:
-            for resource, constants in lowered.uses.items():
+        for facts in self.facts:
+            for resource, constants in facts.uses.items():
                 arguments.setdefault(resource, []).extend(constants)
         writer.blank()
         if environment:
@@ -238,131 +212,6 @@ class _AgentEmitter:
                 make = RESOURCES[resource][2]
                 writer.line(f"self.{resource} = ", call(make, *arguments.get(resource, ())))
             writer.line("return super().load()")
-
-    # Nodes
-
-    def _write_node(self, writer: Writer, name: str) -> None:
-        node, lowered = self.flow.nodes[name], self.compiled.nodes[name]
-        self.imports |= {("irc_runtime.node", x) for x in ("Node", "node", "Outputs")}
-        state = ""
-        if node.state is not None and (lowered.user_code is not None or node.prompt is not None):
-            self.imports.add(("irc_runtime.state", "State"))
-            state = ", state: State"
-        elif node.state is not None:
-            self.imports.add(("irc_runtime.state", "State"))
-            state = ", _state: State"
-        writer.blank()
-        with writer.origin(name, self._line(name)):
-            writer.line("@", call("node", self._settings(name, node, lowered)))
-            method = self.methods[name]
-            writer.line(
-                f"async def {method}(self, inputs: Inputs, ctx: Context{state}) -> Outputs:"
-            )
-            with writer.indented():
-                writer.line(docstring(node.description or f"The node {name}."))
-                file = self.compiled.document.source.name.rpartition("/")[2]
-                writer.line(f"# {file}:{self._line(name)}")
-                self._write_body(writer, lowered.body)
-            if lowered.fallback is not None:
-                writer.blank()
-                writer.line(
-                    f"async def _{method}_fallback(self, inputs: Inputs, ctx: Context) -> Outputs:"
-                )
-                with writer.indented():
-                    writer.line(f'"""What stands in for the answer of \'{name}\' when it fails."""')
-                    self._write_body(writer, lowered.fallback)
-
-    def _write_body(self, writer: Writer, body: Body) -> None:
-        for line in body.lines:
-            self._write_at_depth(writer, line.text, line.code, line.depth)
-
-    def _write_at_depth(self, writer: Writer, text: str, code: Code | None, depth: int) -> None:
-        if depth == 0:
-            writer.line(text, code)
-            return
-        with writer.indented():
-            self._write_at_depth(writer, text, code, depth - 1)
-
-    def _settings(self, name: str, node: Node, lowered: LoweredNode) -> Code:
-        runtime = node.runtime
-        keywords: dict[str, Code] = {
-            "line": repr(self._line(name)),
-            "timeout_s": repr(runtime.timeout_ms / 1000),
-        }
-        if runtime.retries > 1:
-            keywords["attempts"] = repr(runtime.retries)
-            keywords["backoff_s"] = repr(runtime.retry_backoff_ms / 1000)
-        if runtime.requires_context:
-            keywords["requires_context"] = strings(runtime.requires_context)
-        for side, schemas in (
-            ("inputs", lowered.input_schemas),
-            ("outputs", lowered.output_schemas),
-        ):
-            if schemas:
-                keywords[side] = Mapped(
-                    tuple((quoted(port), code) for port, code in schemas.items())
-                )
-        defaults = {port.name: port.default for port in node.outputs if port.default is not None}
-        if defaults:
-            keywords["defaults"] = literal(defaults)
-        if node.error is not None and self.compiled.graph.has_error_route(name):
-            keywords["error_port"] = quoted(node.error.name)
-            if node.error.type != "object":
-                keywords["error_type"] = quoted(node.error.type)
-            if lowered.error_schema is not None:
-                keywords["error_schema"] = lowered.error_schema
-        if node.prompt is not None and node.prompt.fallback is not None:
-            on = node.prompt.fallback.on
-            keywords["fallback"] = quoted(f"_{self.methods[name]}_fallback")
-            keywords["fallback_on"] = strings([on] if isinstance(on, str) else on)
-        if node.state is not None:
-            keywords["state"] = self._state(name, node)
-        if runtime.concurrency is not None:
-            keywords["concurrency"] = repr(runtime.concurrency)
-        if runtime.cache is not None:
-            self.imports.add(("irc_runtime.cache", "CacheSpec"))
-            keywords["cache"] = call(
-                "CacheSpec",
-                ttl_s=repr(float(runtime.cache.ttl_seconds)),
-                max_entries=repr(runtime.cache.max_entries),
-            )
-            keywords["cache_key"] = self._cache_key(lowered)
-        return call("Node", quoted(name), **keywords)
-
-    def _state(self, name: str, node: Node) -> Code:
-        assert node.state is not None
-        self.imports.add(("irc_runtime.state", "StateSpec"))
-        keywords: dict[str, Code] = {
-            "scope": quoted(node.state.scope),
-            "key": quoted(node.state.key or name),
-        }
-        if node.state.ttl_seconds is not None:
-            keywords["ttl_s"] = repr(float(node.state.ttl_seconds))
-        return call("StateSpec", **keywords)
-
-    def _cache_key(self, lowered: LoweredNode) -> str:
-        """What the node reads: its inputs, and the context fields that it names."""
-        from irc.expressions import context_read
-
-        fields = [context_read(field) for field in sorted(lowered.context_fields)]
-        return (
-            f"lambda inputs, ctx: [dict(inputs), {', '.join(fields)}]"
-            if fields
-            else ("lambda inputs, ctx: dict(inputs)")
-        )
-
-    def _line(self, name: str) -> int:
-        return self.compiled.document.key_span(("nodes", name)).line
-
-
-def _joined(writers: list[Writer]) -> tuple[str, dict[int, Origin]]:
-    """Several texts as one, their origins moved along."""
-    lines: list[str] = []
-    origins: dict[int, Origin] = {}
-    for writer in writers:
-        origins |= {number + len(lines): origin for number, origin in writer.origins.items()}
-        lines += writer.lines
-    return "\n".join(lines) + "\n", origins
 
 
 def _section(module: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from irc.diagnostics import Diagnostics
+from irc.diagnostics import Diagnostics, Span
 from irc.emit.code import Code, call, docstring, literal, quoted
 from irc.emit.names import Names
 from irc.emit.writer import Writer
@@ -72,14 +72,14 @@ class Edges:
     imports: set[tuple[str, str]]
     functions: dict[int, str] = field(default_factory=dict)
 
-    def line(self, link: Link) -> int:
-        return self.document.span(("edges", link.index)).line
+    def span(self, link: Link) -> Span:
+        return self.document.span(("edges", link.index))
 
     def where(self, link: Link) -> str:
         """The edge's place and text, for messages."""
         condition = link.edge.condition
         name = self.document.source.name
-        return f"{name}:{self.line(link)}: {condition}"
+        return f"{name}:{self.span(link).line}: {condition}"
 
     def uses(self, name: str) -> str:
         self.imports.add(("irc_runtime.delivery", name))
@@ -141,7 +141,7 @@ class Edges:
         by_index = {link.index: link for link in self.graph.links}
         for index in sorted(self.functions):
             writer.blank(2)
-            with writer.origin(None, self.line(by_index[index])):
+            with writer.origin(None, self.span(by_index[index])):
                 self._write_function(writer, by_index[index])
 
     def _write_function(self, writer: Writer, link: Link) -> None:
@@ -149,7 +149,7 @@ class Edges:
         self.imports.add(("irc_runtime.edge", "edge"))
         self.imports.add(("irc_runtime.context", "Context"))
         self.imports.add(("typing", "Any"))
-        writer.line(f"@edge({quoted(f'{self.document.source.name}:{self.line(link)}')})")
+        writer.line(f"@edge({quoted(f'{self.document.source.name}:{self.span(link).line}')})")
         writer.line(f"def {self.functions[link.index]}(value: Any, ctx: Context) -> Any:")
         with writer.indented():
             target = link.target if isinstance(link.target, NodePort) else _output_name(link.target)

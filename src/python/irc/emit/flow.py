@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from irc.diagnostics import Span
 from irc.emit.code import Code, call, literal, mapped, quoted, strings
 from irc.emit.edges import Edges
 from irc.emit.names import Names
@@ -100,7 +101,7 @@ class FlowEmitter:
         waits = [name for name in strand.waits_for if name in self.tasks]
         single = len(strand.nodes) == 1 and not waits
         inputs, required = self._inputs(strand.tail)
-        with self.writer.origin(strand.nodes[0], self._line(strand.nodes[0])):
+        with self.writer.origin(strand.nodes[0], self._span(strand.nodes[0])):
             if single and not required:
                 method = self.methods[strand.tail]
                 start = call("branches.start", call(f"self.{method}", inputs, "ctx"))
@@ -123,7 +124,7 @@ class FlowEmitter:
         inputs, required = self._inputs(node)
         variable, method = self.edges.variables[node], self.methods[node]
         writer = self.writer
-        with writer.origin(node, self._line(node)):
+        with writer.origin(node, self._span(node)):
             if not required:
                 writer.line(f"{variable} = await ", call(f"self.{method}", inputs, "ctx"))
                 return
@@ -200,7 +201,8 @@ class FlowEmitter:
             reasons = strings(self._reasons(all_links))
             name = "output" if None in values else "named_output"
             code = call(self.uses("irc_runtime.delivery", name), code, reasons=reasons)
-        self.writer.line("return ", code)
+        with self.writer.origin(None, self.edges.span(all_links[0])):
+            self.writer.line("return ", code)
 
     def _reasons(self, links: list[Link]) -> list[str]:
         """The conditions on the way to some links, for the error when nothing arrives."""
@@ -216,8 +218,8 @@ class FlowEmitter:
         conditional = [link for _, link in sorted(seen.items()) if link.edge.condition is not None]
         return [self.edges.where(link) for link in conditional]
 
-    def _line(self, node: str) -> int:
-        return self.edges.document.key_span(("nodes", node)).line
+    def _span(self, node: str) -> Span:
+        return self.edges.document.key_span(("nodes", node))
 
     # handle_error
 
@@ -228,9 +230,11 @@ class FlowEmitter:
         route = self.analysis.handler
         writer = self.writer
         outputs = self.uses("irc_runtime.node", "Outputs")
-        writer.line(
-            f"async def handle_error(self, error: {outputs}, request: Inputs, ctx: Context) -> Any:"
-        )
+        with writer.origin(None, self.edges.document.span(("on_error",))):
+            writer.line(
+                f"async def handle_error(self, error: {outputs}, request: Inputs, ctx: Context)"
+                " -> Any:"
+            )
         guards = self.edges.guards
         self.edges.guards = Guards(self.graph, dict.fromkeys(route, 0))
         with writer.indented():
@@ -258,7 +262,7 @@ class FlowEmitter:
         inputs, uncertain = self._inputs(node, given, links_of)
         variable = self.edges.variables[node]
         method = self.methods[node]
-        with self.writer.origin(node, self._line(node)):
+        with self.writer.origin(node, self._span(node)):
             if not uncertain:
                 self.writer.line(f"{variable} = await ", call(f"self.{method}", inputs, "ctx"))
                 return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections.abc import Iterable
+from typing import Any
 
 AGENT_ATTRIBUTES = frozenset(
     [
@@ -88,21 +90,46 @@ RESERVED = (
 )
 
 
+Import = tuple[str, str | None, str]
+"""Module, imported name (None for the module itself) and the name it is bound to."""
+
+
+Answer = tuple[str, tuple[Any, ...], Any]
+"""A question to ``Names``, its arguments and what was answered."""
+
+
 class Names:
     """Gives out names of one module, each once.
 
     Args:
         taken: names that are in use already.
+    Attributes:
+        journal: all that was asked so far; ``replay`` asks a part of it again.
     """
 
     def __init__(self, taken: frozenset[str] = RESERVED) -> None:
-        self._taken = set(taken)
-        self._imports: dict[tuple[str, str | None, str], str] = {("typing", "Any", "Any"): "Any"}
+        self._taken = dict.fromkeys(sorted(taken))
+        self._imports: dict[Import, str] = {("typing", "Any", "Any"): "Any"}
+        self.journal: list[Answer] = []
 
     def is_free(self, name: str) -> bool:
-        return name not in self._taken
+        free = name not in self._taken
+        self.journal.append(("is_free", (name,), free))
+        return free
 
-    def take_import(self, item: tuple[str, str | None, str], prefix: str) -> str:
+    def take(self, wanted: str, suffix: str = "node") -> str:
+        """The wanted name, or one like it when that is taken."""
+        name = self._take(wanted, f"{wanted}_{suffix}")
+        self.journal.append(("take", (wanted, suffix), name))
+        return name
+
+    def take_constant(self, wanted: str) -> str:
+        """The wanted name in capitals, with a number behind it when that is taken."""
+        name = self._take(wanted.upper(), None)
+        self.journal.append(("take_constant", (wanted,), name))
+        return name
+
+    def take_import(self, item: Import, prefix: str) -> str:
         """The name for an import; equal imports share one.
 
         Args:
@@ -118,19 +145,38 @@ class Names:
             if dotted and root is not None:
                 self._imports[item] = root
             else:
-                self._imports[item] = self.take(
-                    bound if self.is_free(bound) else f"{prefix}_{bound}"
-                )
+                wanted = f"{prefix}_{bound}" if bound in self._taken else bound
+                self._imports[item] = self._take(wanted, f"{wanted}_node")
+        self.journal.append(("take_import", (item, prefix), self._imports[item]))
         return self._imports[item]
 
-    def take(self, wanted: str, suffix: str = "node") -> str:
-        """The wanted name, or one like it when that is taken."""
-        name, number = wanted, 1
+    def copy(self) -> Names:
+        """The same names taken; taking more leaves these alone."""
+        names = Names(frozenset())
+        names._taken, names._imports = dict(self._taken), dict(self._imports)
+        return names
+
+    def _take(self, wanted: str, otherwise: str | None) -> str:
+        name, number = wanted, 2
+        if name in self._taken and otherwise is not None:
+            name = wanted = otherwise
         while name in self._taken:
-            name = f"{wanted}_{suffix}" if number == 1 else f"{wanted}_{suffix}_{number}"
-            number += 1
-        self._taken.add(name)
+            name, number = f"{wanted}_{number}", number + 1
+        self._taken[name] = None
         return name
+
+    def replay(self, answers: Iterable[Answer]) -> bool:
+        """Ask again; where one answer differs, none of the names is taken."""
+        taken, imports, asked = len(self._taken), len(self._imports), len(self.journal)
+        for question, arguments, answer in answers:
+            if getattr(self, question)(*arguments) != answer:
+                while len(self._taken) > taken:
+                    self._taken.popitem()
+                while len(self._imports) > imports:
+                    self._imports.popitem()
+                del self.journal[asked:]
+                return False
+        return True
 
 
 def class_name(flow: str) -> str:

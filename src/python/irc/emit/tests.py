@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irc.emit.agent import Compiled, GeneratedModule, header
+from irc.emit.agent import Compiled, header
 from irc.emit.code import Code, Items, call, literal, mapped, quoted
 from irc.emit.names import Names, snake
 from irc.emit.writer import Writer
@@ -14,16 +14,16 @@ MAX_ATTEMPTS = 20
 """Beyond, the pauses are not listed in a test."""
 
 
-def emit_tests(compiled: Compiled, module: GeneratedModule) -> str:
+def emit_tests(compiled: Compiled) -> str:
     """Write the test module of an agent."""
-    return _TestEmitter(compiled, module).emit()
+    return _TestEmitter(compiled).emit()
 
 
 class _TestEmitter:
-    def __init__(self, compiled: Compiled, module: GeneratedModule) -> None:
+    def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
         self.flow = compiled.graph.flow
-        self.agent = module.class_name
+        self.agent = compiled.class_name
         self.names = Names()
         self.body = Writer()
         self.imports: set[tuple[str, str]] = {(compiled.module, self.agent)}
@@ -35,7 +35,7 @@ class _TestEmitter:
     def emit(self) -> str:
         for index, case in enumerate(self.flow.tests):
             self._write_case(index, case)
-        for name in self.compiled.nodes:
+        for name in self.compiled.units:
             self._write_node(name, self.flow.nodes[name])
         self._write_missing_fields()
         top = Writer()
@@ -68,7 +68,7 @@ class _TestEmitter:
         mocks = mapped(
             (node, self._mocks(given))
             for node, given in case.mocks.items()
-            if node in self.compiled.nodes
+            if node in self.compiled.units
         )
         run = self.uses("irc_runtime.testing", "run_case")
         self._line("case = ", call(run, self.agent, request=literal(case.request), mocks=mocks))
@@ -90,7 +90,7 @@ class _TestEmitter:
             self._line(f"assert {quoted(expect.error)} in case.error")
         for key, nodes in (("ran", expect.ran), ("skipped", expect.skipped)):
             known = [
-                node for node in dict.fromkeys(nodes) if node in self.compiled.nodes or key == "ran"
+                node for node in dict.fromkeys(nodes) if node in self.compiled.units or key == "ran"
             ]
             if known:
                 names = Items(tuple(quoted(node) for node in known), "{}")

@@ -13,11 +13,8 @@ import tokenize
 from dataclasses import dataclass, field
 
 from irc.emit.fstrings import places_in_fields
-from irc.emit.names import Names
+from irc.emit.names import Import, Names
 from irc.ir.lowered import UserCode
-
-Import = tuple[str, str | None, str]
-"""Module, imported name (None for the module itself) and the name it is bound to."""
 
 
 @dataclass

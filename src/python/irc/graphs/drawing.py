@@ -92,7 +92,7 @@ def draw(compiled: Compiled) -> Drawing:
     tools = {
         tool.maps_to for node in flow.nodes.values() if node.prompt for tool in node.prompt.tools
     }
-    alive = compiled.nodes.keys() | tools
+    alive = compiled.units.keys() | tools
     sources = dict.fromkeys(_source_box(link) for link in links)
     targets = dict.fromkeys(_target_box(link) for link in links)
     drawing.boxes += [box for box in sources if isinstance(box, Box)]

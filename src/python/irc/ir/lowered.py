@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from irc.emit.code import Code
+from irc.source import Path
 
 
 @dataclass(frozen=True)
@@ -48,42 +49,51 @@ class Body:
 
 
 @dataclass
-class LoweredNode:
-    """What the emitter needs of one node.
+class Facts:
+    """What the agent has to know of a node, besides its code.
 
     Attributes:
-        body: the method's statements.
-        fallback: the fallback method's statements, where there is one.
-        constants: module constants by name, in order; ``Schema``, ``Prompt`` and such
-            objects.
         prompts: the names of the constants that are prompts.
-        user_code: the flow's own Python for this node.
-        imports: modules and names that the body uses.
-        resources: what the body needs of the agent: features, models, http, registry.
+        imports: modules and names that its code uses.
+        resources: what its code needs of the agent: features, models, http, registry.
         uses: by resource the names of the constants that it is made with.
         environment: names of environment variables that it reads.
-        input_schemas, output_schemas: the constants that are schemas, by port.
-        error_schema: the constant that is the error port's, where that is connected.
         context_fields: the context fields that it reads.
         reads_any_field: whether it may read others as well.
         inputs_read: the inputs that it reads.
         reads_any_input: whether it may read others as well.
     """
 
-    name: str
-    body: Body = field(default_factory=Body)
-    fallback: Body | None = None
-    constants: dict[str, Code] = field(default_factory=dict)
     prompts: list[str] = field(default_factory=list)
-    user_code: UserCode | None = None
     imports: set[tuple[str, str]] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
     uses: dict[str, list[str]] = field(default_factory=dict)
     environment: set[str] = field(default_factory=set)
-    input_schemas: dict[str, str] = field(default_factory=dict)
-    output_schemas: dict[str, str] = field(default_factory=dict)
-    error_schema: str | None = None
     context_fields: set[str] = field(default_factory=set)
     reads_any_field: bool = False
     inputs_read: set[str] = field(default_factory=set)
     reads_any_input: bool = False
+
+
+@dataclass
+class LoweredNode(Facts):
+    """What the emitter needs of one node.
+
+    Attributes:
+        body: the method's statements.
+        fallback: the fallback method's statements, where there is one.
+        constants: module constants by name, in order; ``Schema``, ``Prompt`` and such objects.
+        places: where in the document a constant comes from, if not from what the node does.
+        user_code: the flow's own Python for this node.
+        input_schemas, output_schemas: the constants that are schemas, by port.
+        error_schema: the constant that is the error port's, where that is connected.
+    """
+
+    body: Body = field(default_factory=Body)
+    fallback: Body | None = None
+    constants: dict[str, Code] = field(default_factory=dict)
+    places: dict[str, Path] = field(default_factory=dict)
+    user_code: UserCode | None = None
+    input_schemas: dict[str, str] = field(default_factory=dict)
+    output_schemas: dict[str, str] = field(default_factory=dict)
+    error_schema: str | None = None

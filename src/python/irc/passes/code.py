@@ -52,7 +52,7 @@ def read_code(lowering: Lowering) -> UserCode | None:
     transform = lowering.node.transform
     assert transform is not None
     path = (*lowering.path, "transform", "spec")
-    function = f"{lowering.name}_transform"
+    function = lowering.names.take(f"{lowering.name}_transform", "function")
     if isinstance(transform.spec, str):
         return _inline(lowering, transform.spec, path, function)
     if isinstance(transform.spec, dict) and "file" in transform.spec:

@@ -12,6 +12,7 @@ from typing import Any
 
 from irc.diagnostics import Diagnostics, did_you_mean
 from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
+from irc.emit.names import Names
 from irc.expressions import (
     BUILT_IN_FIELDS,
     Expression,
@@ -38,7 +39,7 @@ class Lowering:
     Attributes:
         path: where the node stands in the document.
         at: where the operation's arguments stand.
-        constants: the constants of all nodes so far.
+        names: the names of the module.
     """
 
     document: Document
@@ -48,7 +49,7 @@ class Lowering:
     name: str
     node: Node
     result: LoweredNode
-    constants: set[str]
+    names: Names
 
     @property
     def path(self) -> Path:
@@ -219,19 +220,15 @@ class Lowering:
         return self.graph.has_error_route(self.name)
 
     def constant(self, suffix: str) -> str:
-        """A name for a constant of this node that no other constant of the module has."""
-        wanted = f"{self.name}_{suffix}".upper()
-        name, number = wanted, 2
-        while name in self.constants:
-            name, number = f"{wanted}_{number}", number + 1
-        self.constants.add(name)
-        return name
+        """A name for a constant of this node that nothing else in the module has."""
+        return self.names.take_constant(f"{self.name}_{suffix}")
 
-    def schema_constant(self, suffix: str, schema: Any) -> str:
-        """Keep a schema as a constant, and give its name."""
+    def schema_constant(self, suffix: str, schema: Any, path: Path) -> str:
+        """Keep a schema that stands at a path as a constant, and give its name."""
         name = self.constant(suffix)
         self.uses("irc_runtime.schema", "Schema")
         self.result.constants[name] = call("Schema", literal(schema))
+        self.result.places[name] = path
         return name
 
 
@@ -246,21 +243,15 @@ def _f_text(text: str) -> str:
 
 
 def lower(
-    document: Document, graph: Graph, files: Files, report: Diagnostics
-) -> dict[str, LoweredNode]:
-    """Lower every node, those that do not run included: their mistakes are told as well."""
-    constants: set[str] = set()
-    lowered: dict[str, LoweredNode] = {}
-    for name, node in graph.flow.nodes.items():
-        lowering = Lowering(
-            document, graph, files, report, name, node, LoweredNode(name), constants
-        )
-        lowered[name] = _lower_node(lowering)
-    return lowered
+    document: Document, graph: Graph, files: Files, report: Diagnostics, name: str, names: Names
+) -> LoweredNode:
+    """Lower one node.
 
-
-def _lower_node(lowering: Lowering) -> LoweredNode:
-    node = lowering.node
+    What comes out depends on the node, the flow's context, the files that the node refers to, and
+    the names that are taken: by these it is kept for the next time (``irc.incremental``).
+    """
+    node = graph.flow.nodes[name]
+    lowering = Lowering(document, graph, files, report, name, node, LoweredNode(), names)
     _lower_schemas(lowering)
     _lower_error_port(lowering)
     if node.prompt is not None:
@@ -286,7 +277,7 @@ def _lower_schemas(lowering: Lowering) -> None:
             if schema is not None:
                 _check_default(lowering, port, schema, path[:-1])
                 suffix = f"{port.name}_schema" if side == "outputs" else f"{port.name}_input_schema"
-                schemas[port.name] = lowering.schema_constant(suffix, schema)
+                schemas[port.name] = lowering.schema_constant(suffix, schema, path)
 
 
 def _lower_error_port(lowering: Lowering) -> None:
@@ -296,7 +287,7 @@ def _lower_error_port(lowering: Lowering) -> None:
     path = (*lowering.path, "error", "schema")
     schema = read_schema(lowering.files, port.json_schema, path)
     if schema is not None and lowering.error_is_connected():
-        constant = lowering.schema_constant(f"{port.name}_schema", schema)
+        constant = lowering.schema_constant(f"{port.name}_schema", schema, path)
         lowering.result.error_schema = constant
 
 

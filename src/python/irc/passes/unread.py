@@ -9,14 +9,14 @@ from irc.diagnostics import Diagnostics
 from irc.emit.edges import EdgeCode
 from irc.expressions import BUILT_IN_FIELDS
 from irc.ir.graph import Graph, RequestField
-from irc.ir.lowered import LoweredNode
+from irc.ir.lowered import Facts
 from irc.source import Document
 
 
 def check_unread(
     document: Document,
     graph: Graph,
-    nodes: Mapping[str, LoweredNode],
+    nodes: Mapping[str, Facts],
     edges: Mapping[int, EdgeCode],
     report: Diagnostics,
 ) -> None:
@@ -25,12 +25,12 @@ def check_unread(
     Reports:
         W302; not where some code gets the whole context, since it may read any field.
     """
-    if any(node.reads_any_field for node in nodes.values()):
+    if any(facts.reads_any_field for facts in nodes.values()):
         return
     read = {*BUILT_IN_FIELDS}  # known to the runtime, and to logs
     read |= {link.source.name for link in graph.links if isinstance(link.source, RequestField)}
-    for lowered in nodes.values():
-        read |= lowered.context_fields
+    for facts in nodes.values():
+        read |= facts.context_fields
     for code in edges.values():
         for expression in (code.condition, code.transform):
             read |= expression.context_fields if expression is not None else frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from irc.diagnostics import Diagnostics
 from irc.ir.graph import Graph, Link, NodePort
-from irc.ir.lowered import LoweredNode
+from irc.ir.lowered import Facts
 from irc.ir.model import Node
 from irc.ops.registry import operation_of
 from irc.passes.analyse import Analysis
@@ -19,7 +19,7 @@ def check_unread_ports(
     document: Document,
     graph: Graph,
     analysis: Analysis,
-    nodes: Mapping[str, LoweredNode],
+    nodes: Mapping[str, Facts],
     report: Diagnostics,
 ) -> None:
     """Say which ports of running nodes could be taken out.
@@ -35,19 +35,18 @@ def check_unread_ports(
         for tool in node.prompt.tools
     }
     for name in analysis.running:
-        _check_inputs(document, graph, nodes[name], report)
+        _check_inputs(document, graph, name, nodes[name], report)
         if name not in tools:
             _check_outputs(document, graph, name, read, report)
 
 
 def _check_inputs(
-    document: Document, graph: Graph, lowered: LoweredNode, report: Diagnostics
+    document: Document, graph: Graph, name: str, facts: Facts, report: Diagnostics
 ) -> None:
-    name = lowered.name
-    if lowered.reads_any_input:
+    if facts.reads_any_input:
         return
     node = graph.flow.nodes[name]
-    read = lowered.inputs_read | _state_key_fields(node)
+    read = facts.inputs_read | _state_key_fields(node)
     for index, port in enumerate(node.inputs):
         if port.name in read or port.json_schema is not None:  # a schema is checked, read or not
             continue

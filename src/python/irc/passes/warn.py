@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from irc.diagnostics import Diagnostics
 from irc.emit.edges import EdgeCode
 from irc.ir.graph import Graph
-from irc.ir.lowered import LoweredNode
+from irc.ir.lowered import Facts
 from irc.passes.analyse import Analysis
 from irc.passes.branches import check_branches
 from irc.passes.hosts import check_hosts
@@ -21,7 +21,7 @@ def warn(
     document: Document,
     graph: Graph,
     analysis: Analysis,
-    nodes: Mapping[str, LoweredNode],
+    nodes: Mapping[str, Facts],
     edges: Mapping[int, EdgeCode],
     report: Diagnostics,
 ) -> None:
