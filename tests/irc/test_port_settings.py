@@ -106,4 +106,4 @@ def test_error_schema_of_a_port_that_nothing_reads_leaves_nothing_behind() -> No
     nodes = code_node("a", QUERY, TEXT, FAIL, "error: {name: bad, schema: {type: object}}")
     result = check_text(flow(nodes, "{from: a, to: _output}"))
     assert result.compiled is not None
-    assert result.compiled.nodes["a"].constants == {}
+    assert result.compiled.units["a"].constants.text == ""
