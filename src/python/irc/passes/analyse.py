@@ -44,7 +44,7 @@ def analyse(document: Document, graph: Graph, report: Diagnostics) -> Analysis |
         run, E311 a flow without an output, W301 dead nodes, W302 unread context fields.
     """
     order = _order(document, graph, report)
-    _check_fed(document, graph, report)
+    all_fed = _check_fed(document, graph, report)
     outputs = graph.outputs()
     if not outputs:
         report.error(
@@ -59,13 +59,14 @@ def analyse(document: Document, graph: Graph, report: Diagnostics) -> Analysis |
             "the flow delivers to '_output' as a whole and to a named output",
             related=[(document.span(("edges", first.index, "to")), "the whole output here")],
         )  # fmt: skip
-    if order is None or report.has_errors:
+    if order is None or not outputs:
         return None
     live = live_nodes(graph)
     warn_of_dead_nodes(document, graph, live, report)
     running = [name for name in order if name in live]
     guards = Guards.of_nodes(graph, running)
-    analysis = Analysis(running, guards, handler_route(document, graph, order, report))
+    handler = handler_route(document, graph, order, report) if all_fed else []
+    analysis = Analysis(running, guards, handler)
     _check_double(document, graph, analysis, report)
     return None if report.has_errors else analysis
 
@@ -129,7 +130,9 @@ def _edge_span(document: Document, graph: Graph, source: str, target: str) -> Sp
     raise AssertionError((source, target))
 
 
-def _check_fed(document: Document, graph: Graph, report: Diagnostics) -> None:
+def _check_fed(document: Document, graph: Graph, report: Diagnostics) -> bool:
+    """Report E304 for inputs that nothing feeds; True where there are none."""
+    all_fed = True
     handler = graph.flow.on_error
     for name, node in graph.flow.nodes.items():
         for index, port in enumerate(node.inputs):
@@ -142,6 +145,8 @@ def _check_fed(document: Document, graph: Graph, report: Diagnostics) -> None:
                 f"no edge feeds the required input '{name}.{port.name}'",
                 hint=f"add an edge to '{name}.{port.name}', or make the input optional",
             )  # fmt: skip
+            all_fed = False
+    return all_fed
 
 
 def _check_double(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from irc.diagnostics import Diagnostics, did_you_mean
+from irc.diagnostics import Diagnostics, did_you_mean, nearest
 from irc.ir.model import Flow, Shape
 from irc.source import Document, Path
 
@@ -93,37 +93,48 @@ def _report(
         )  # fmt: skip
     located = [(_path(data, error), error) for error in errors[:MAX_MISTAKES]]
     around = {below[:length] for below, _ in located for length in range(len(below))}
+    meant = set()
     for below, error in located:
-        if below in around and error["type"] not in {"missing", "extra_forbidden"}:
-            continue  # a union's other form does not fit, where one form nearly does
-        path = (*at, *below)
-        kind = error["type"]
-        if kind == "extra_forbidden":
-            key = str(path[-1])
+        if error["type"] == "extra_forbidden":
+            key, path = str(below[-1]), (*at, *below)
             known = _known_keys(model, below[:-1])
+            meant.add((*below[:-1], nearest(key, known)))
             report.error(
                 code or "E201", document.key_span(path), f"unknown key '{key}'",
                 hint=did_you_mean(key, known) or f"known keys: {', '.join(sorted(known))}",
             )  # fmt: skip
-        elif kind == "missing":
+    wrong: dict[Path, list[ErrorDetails]] = {}
+    for below, error in located:
+        path = (*at, *below)
+        if error["type"] == "missing" and below not in meant:
             where = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
             report.error(
                 code or "E202",
                 document.key_span(path[:-1]),
                 f"the key '{path[-1]}' is missing{where}",
             )
-        else:
-            report.error(code or "E203", document.span(path), _wrong_form(path, error))
+        # A union's other form does not fit, where one form nearly does.
+        elif error["type"] not in {"missing", "extra_forbidden"} and below not in around:
+            wrong.setdefault(path, []).append(error)
+    for path, alternatives in wrong.items():
+        report.error(code or "E203", document.span(path), _wrong_form(path, alternatives))
 
 
-def _wrong_form(path: Path, error: ErrorDetails) -> str:
-    name, message = f"'{_dotted(path)}'", error["msg"]
+_SHOULD_BE = "Input should be "
+
+
+def _wrong_form(path: Path, errors: list[ErrorDetails]) -> str:
+    """What is wrong with a value: one error, or one for each form that it might have had."""
+    name, error = f"'{_dotted(path)}'", errors[0]
     if error["type"] in {"too_short", "string_too_short"}:
         return f"{name} must not be empty"
-    if message.startswith("Input should be "):
-        expected = message.removeprefix("Input should be ")
-        return f"{name} should be {expected}, not {_describe(error['input'])}"
-    return f"{name}: {message[0].lower()}{message[1:]}"
+    if error["msg"].startswith(_SHOULD_BE):
+        expected = [
+            e["msg"].removeprefix(_SHOULD_BE) for e in errors if e["msg"].startswith(_SHOULD_BE)
+        ]
+        forms = " or ".join([part for part in [", ".join(expected[:-1]), expected[-1]] if part])
+        return f"{name} should be {forms}, not {_describe(error['input'])}"
+    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _path(data: Any, error: ErrorDetails) -> Path:
