@@ -1,5 +1,7 @@
 """The flow's own Python in the generated module."""
 
+import ast
+
 import pytest
 
 from irc.emit.names import Names
@@ -13,9 +15,10 @@ def placed(text: str, *taken: str, is_async: bool = False) -> PlacedCode:
     names = Names()
     for name in taken:
         names.take(name)
-    return place_code(
-        UserCode("n_transform", text=text, first_line=1, is_async=is_async), names, "n"
+    code = UserCode(
+        "n_transform", text=text, tree=ast.parse(text), first_line=1, is_async=is_async
     )
+    return place_code(code, names, "n")
 
 
 def text_of(code: PlacedCode) -> str:

@@ -10,11 +10,13 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from irc.emit.fstrings import places_in_fields
 from irc.emit.names import Import, Names
 from irc.ir.lowered import UserCode
+from irc.syntax import walk
 
 
 @dataclass
@@ -52,11 +54,11 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
         names: the module's names; the code's own are taken from it.
         prefix: put before names that are taken.
     """
-    assert code.text is not None
-    tree = ast.parse(code.text)
+    assert code.text is not None and code.tree is not None
+    tree, nodes = code.tree, walk(code.tree)
     imports, removed = _hoist(tree)
     renamed = {"transform": code.function}
-    own = _bound(tree.body) | (_declared_global(tree) - {item[2] for item in imports})
+    own = _bound(tree.body) | (_declared_global(nodes) - {item[2] for item in imports})
     for name in sorted(own - {"transform"}):
         renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
     placed: list[Import] = []
@@ -65,7 +67,7 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
         placed.append((item[0], item[1], renamed[item[2]]))
     edits = _renames(tree, {old: new for old, new in renamed.items() if old != new}, code.text)
     typed = True
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node in tree.body and node.name == "transform":
                 edits += _annotations(node, code.text)
@@ -77,14 +79,14 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.column] + edit.text.encode() + line[edit.end_column :]
-    spaced = _spaced(tree, lines, removed, code.first_line)
-    return PlacedCode(spaced, placed, typed, _modules(tree))
+    spaced = _spaced(tree, _in_strings(nodes), lines, removed, code.first_line)
+    return PlacedCode(spaced, placed, typed, _modules(nodes))
 
 
-def _modules(tree: ast.Module) -> set[str]:
+def _modules(nodes: Sequence[ast.AST]) -> set[str]:
     """All modules that code imports."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module not in {None, "__future__"}:
@@ -93,10 +95,13 @@ def _modules(tree: ast.Module) -> set[str]:
 
 
 def _spaced(
-    tree: ast.Module, lines: list[bytes], removed: set[int], first_line: int
+    tree: ast.Module,
+    in_strings: set[int],
+    lines: list[bytes],
+    removed: set[int],
+    first_line: int,
 ) -> list[tuple[str, int | None]]:
     """The lines that stay, with two blank ones around top-level definitions."""
-    in_strings = _in_strings(tree)
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     starts = {
         min([item.lineno, *(d.lineno for d in item.decorator_list)])
@@ -136,10 +141,10 @@ def _with_comments(start: int, comments: set[int]) -> int:
     return start
 
 
-def _in_strings(tree: ast.Module) -> set[int]:
+def _in_strings(nodes: Sequence[ast.AST]) -> set[int]:
     """The lines on which a text of several lines goes on; their ends are part of it."""
     found: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
             found.update(range(node.lineno, node.end_lineno or node.lineno))
     return found
@@ -172,9 +177,9 @@ def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
     return imports, removed
 
 
-def _declared_global(tree: ast.Module) -> set[str]:
+def _declared_global(nodes: Sequence[ast.AST]) -> set[str]:
     """The names that functions declare global."""
-    return {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
 
 
 def _imported(node: ast.AST) -> set[str]:
@@ -195,7 +200,7 @@ def _bound(body: list[ast.stmt], *, imports: bool = False) -> set[str]:
         if isinstance(
             node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
         ):
-            found |= {x.target.id for x in ast.walk(node) if isinstance(x, ast.NamedExpr)}
+            found |= {x.target.id for x in walk(node) if isinstance(x, ast.NamedExpr)}
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             found.add(node.id)
@@ -238,7 +243,7 @@ class _Renamer(ast.NodeVisitor):
         for new in dict.fromkeys(edit.text for edit in edits):
             name = original[new]
             places = places_in_fields(self.lines, node, name)
-            uses = [x for x in ast.walk(node) if isinstance(x, ast.Name) and x.id == name]
+            uses = [x for x in walk(node) if isinstance(x, ast.Name) and x.id == name]
             if len(places) == len(uses) == sum(edit.text == new for edit in edits):
                 self.edits += [
                     _Edit(at, start, start + len(name.encode()), new) for at, start in places
@@ -261,12 +266,12 @@ class _Renamer(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if not self.local and node.name in self.renamed:
-            self._definition(node, "def")
+            self.rename_definition(node, "def")
         for item in [*node.decorator_list, *_outside(node.args), node.returns]:
             if item is not None:
                 self.visit(item)
         declared = {
-            name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names
+            name for item in walk(node) if isinstance(item, ast.Global) for name in item.names
         }
         self._inside(
             _parameters(node.args) | (_bound(node.body, imports=True) - declared), node.body
@@ -281,7 +286,7 @@ class _Renamer(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         if not self.local and node.name in self.renamed:
-            self._definition(node, "class")
+            self.rename_definition(node, "class")
         # Names bound in a class body are attributes: methods do not see them.
         for item in [*node.decorator_list, *node.bases, *node.keywords]:
             self.visit(item)
@@ -300,7 +305,7 @@ class _Renamer(ast.NodeVisitor):
         bound = {
             item.id
             for generator in node.generators
-            for item in ast.walk(generator.target)
+            for item in walk(generator.target)
             if isinstance(item, ast.Name)
         }
         self.visit(node.generators[0].iter)
@@ -320,7 +325,7 @@ class _Renamer(ast.NodeVisitor):
             self.visit(item)
         self.local.pop()
 
-    def _definition(
+    def rename_definition(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, keyword: str
     ) -> None:
         line = self.lines[node.lineno - 1]
@@ -331,9 +336,15 @@ class _Renamer(ast.NodeVisitor):
 
 def _renames(tree: ast.Module, renamed: dict[str, str], source: str) -> list[_Edit]:
     renamer = _Renamer(renamed, source)
+    # What stands once in the text is only defined.
+    again = any(len(re.findall(rf"\b{re.escape(name)}\b", source)) > 1 for name in renamed)
     for statement in tree.body:
-        if not isinstance(statement, ast.Import | ast.ImportFrom):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            continue
+        if again or not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             renamer.visit(statement)
+        elif statement.name in renamed:
+            renamer.rename_definition(statement, "def")
     return renamer.edits
 
 
@@ -378,6 +389,10 @@ def _before_colon(
     function: ast.FunctionDef | ast.AsyncFunctionDef, source: str
 ) -> tuple[int, int] | None:
     """Where the parameters' closing bracket ends: line and byte column."""
+    first = source.split("\n")[function.lineno - 1]
+    balanced = first.endswith("):") and first.count("(") == first.count(")")
+    if balanced and function.body[0].lineno > function.lineno:  # as most are written
+        return function.lineno, len(first[:-1].encode())
     depth, opened = 0, False
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.start < (function.lineno, 0) or token.type != tokenize.OP:

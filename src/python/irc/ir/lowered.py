@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 
 from irc.emit.code import Code
@@ -15,6 +16,7 @@ class UserCode:
     Attributes:
         function: the name that the method calls.
         text: the source, for code that stands in the YAML; None for imported functions.
+        tree: the source's tree.
         module: where an imported function comes from.
         imported: the function's name in that module.
         first_line: the line of the flow's file on which the source starts.
@@ -23,6 +25,7 @@ class UserCode:
 
     function: str
     text: str | None = None
+    tree: ast.Module | None = None
     module: str | None = None
     imported: str = "transform"
     first_line: int = 0

@@ -14,7 +14,7 @@ from irc.ir.model import FileText, FunctionName
 from irc.passes.code_reads import context_reads, input_reads
 from irc.passes.shape import validate
 from irc.source import Path
-from irc.syntax import awaits, check_module, parse_module
+from irc.syntax import awaits, check_module, parse_module, walk
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
@@ -89,7 +89,7 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
             "W406", place(transform.lineno, transform.col_offset),
             "a plain 'def transform' that awaits is compiled as 'async def'",
         )  # fmt: skip
-    return UserCode(function, text=text, first_line=first_line, is_async=is_async)
+    return UserCode(function, text=text, tree=tree, first_line=first_line, is_async=is_async)
 
 
 def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
@@ -175,7 +175,7 @@ def _parse(lowering: Lowering, text: str, place: Place) -> ast.Module | None:
 
 def _refuse_imports(lowering: Lowering, tree: ast.Module, place: Place) -> None:
     """Refuse imports that the generated module could not hold."""
-    for item in ast.walk(tree):
+    for item in walk(tree):
         if not isinstance(item, ast.ImportFrom):
             continue
         if item.level:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from irc.syntax import walk
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -36,12 +38,13 @@ def _reads(
     parameter = parameters[position].arg
     names: set[str] = set()
     explained: set[ast.AST] = set()
-    for node in ast.walk(function):
+    nodes = walk(function)
+    for node in nodes:
         found = access(node)
         if found is not None and _is_name(found[1], parameter):
             names.add(found[0])
             explained.add(found[1])
-    for node in ast.walk(function):
+    for node in nodes:
         if _is_name(node, parameter) and node not in explained:
             return None
         if isinstance(node, ast.Name) and node.id in {"locals", "vars", "eval", "exec"}:

@@ -8,8 +8,9 @@ along edges with conditions, nor into ports whose schema lists or shapes what ma
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from irc.diagnostics import Diagnostics, Span
@@ -24,10 +25,10 @@ from irc.source import Document, Path
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: words for it, and the place."""
+    """Where a value comes from: words for it, and its place, which is looked up when it is told."""
 
     name: str
-    span: Span
+    place: Callable[[], Span]
 
 
 Origins = Mapping[Path, Origin]
@@ -63,12 +64,13 @@ def _check_url(
     flows: _Flows, url: str, inputs: Mapping[str, Origins], path: Path, report: Diagnostics
 ) -> None:
     for reference in host_references(url):
-        span = flows.document.text_span(path, reference.start, reference.end)
-        origin = flows.of_reference(reference, inputs, span)
+        place = flows.place(path, reference)
+        origin = flows.of_reference(reference, inputs, place)
         if origin is not None:
+            span, first = place(), origin.place()
             report.warning(
                 "W307", span, f"the host of this URL comes from {origin.name}",
-                related=[(origin.span, "from here")] if origin.span != span else [],
+                related=[(first, "from here")] if first != span else [],
                 hint="write the host, or read it from ${env.NAME}, with a '/' before what callers may choose",
             )  # fmt: skip
 
@@ -101,6 +103,10 @@ class _Flows:
     edges: Mapping[int, EdgeCode]
     origins: dict[NodePort, Origins] = field(default_factory=dict)
 
+    def place(self, path: Path, reference: Reference) -> Callable[[], Span]:
+        """Where a reference stands."""
+        return partial(self.document.text_span, path, reference.start, reference.end)
+
     def inputs(self, name: str, node: Node) -> dict[str, Origins]:
         found: dict[str, Origins] = {}
         for port in node.inputs:
@@ -119,8 +125,8 @@ class _Flows:
         if steps is None or link.edge.condition is not None:
             return {}
         if isinstance(link.source, RequestField):
-            span = self.document.span(("edges", link.index, "from"))
-            return {(): Origin("the request", span)}
+            place = partial(self.document.span, ("edges", link.index, "from"))
+            return {(): Origin("the request", place)}
         return _below(self.origins.get(link.source, {}), steps)
 
     def answer(self, name: str, node: Node) -> None:
@@ -128,7 +134,7 @@ class _Flows:
         assert node.prompt is not None
         origin = Origin(
             f"the answer of the model in '{name}'",
-            self.document.key_span(("nodes", name, "prompt")),
+            partial(self.document.key_span, ("nodes", name, "prompt")),
         )
         properties = (node.prompt.output_schema or {}).get("properties")
         whole: dict[Path, Origin] = {(): origin}
@@ -152,21 +158,21 @@ class _Flows:
                 stack += [(item, (*at, index)) for index, item in enumerate(value)]
             elif isinstance(value, str):
                 for reference in host_references(value):
-                    span = self.document.text_span((*path, *at), reference.start, reference.end)
+                    place = self.place((*path, *at), reference)
                     whole = (reference.start, reference.end) == (0, len(value))
                     if whole and reference.root in inputs:
                         parts = _below(inputs[reference.root], reference.path)
                         found |= {(*at, *below): origin for below, origin in parts.items()}
-                    elif origin := self.of_reference(reference, inputs, span):
+                    elif origin := self.of_reference(reference, inputs, place):
                         found[at] = origin
         return found
 
     def of_reference(
-        self, reference: Reference, inputs: Mapping[str, Origins], span: Span
+        self, reference: Reference, inputs: Mapping[str, Origins], place: Callable[[], Span]
     ) -> Origin | None:
         """Where the value of a reference comes from; None where not from outside."""
         if reference.root == "context":
-            return Origin("the request", span)
+            return Origin("the request", place)
         return _below(inputs.get(reference.root, {}), reference.path).get(())
 
 

@@ -182,37 +182,34 @@ class _Resolver:
         default: Callable[[Node], list[Port]],
         exists: Callable[[Node, str], bool],
     ) -> NodePort | None:
-        span = self.document.span(path)
         node = self.flow.nodes.get(name)
         if node is None:
             self.report.error(
-                "E301", span, f"the edge {verb} '{name}', which is no node",
+                "E301", self.document.span(path), f"the edge {verb} '{name}', which is no node",
                 hint=did_you_mean(name, [*self.flow.nodes, "_input", "_output"]),
             )  # fmt: skip
             return None
-        declared = (
-            self.document.key_span(("nodes", name)),
-            f"'{name}' {has} " + _list(known(node)),
-        )
         if port is None:
             candidates = default(node)
-            if len(candidates) != 1:
-                self.report.error(
-                    "E309", span,
-                    f"the edge {verb} '{name}', which has {len(candidates) or 'no'} ports on that side",
-                    related=[declared], hint=f"write '{name}.<port>'",
-                )  # fmt: skip
-                return None
-            return NodePort(name, candidates[0].name)
-        if not exists(node, port):
-            names = [item.name for item in known(node)]
-            match = did_you_mean(port, names, f"{name}.")
-            self.report.error(
-                "E301", span, f"the edge {verb} '{name}.{port}', which '{name}' does not {has[:-1]}",
-                related=[declared], hint=match,
-            )  # fmt: skip
-            return None
-        return NodePort(name, port)
+            if len(candidates) == 1:
+                return NodePort(name, candidates[0].name)
+            message = (
+                f"the edge {verb} '{name}', which has {len(candidates) or 'no'} ports on that side"
+            )
+            code = "E309"
+            hint: str | None = f"write '{name}.<port>'"
+        elif exists(node, port):
+            return NodePort(name, port)
+        else:
+            message = f"the edge {verb} '{name}.{port}', which '{name}' does not {has[:-1]}"
+            code = "E301"
+            hint = did_you_mean(port, [item.name for item in known(node)], f"{name}.")
+        declared = self.document.key_span(("nodes", name))
+        self.report.error(
+            code, self.document.span(path), message,
+            related=[(declared, f"'{name}' {has} " + _list(known(node)))], hint=hint,
+        )  # fmt: skip
+        return None
 
     # Context, handler, tests
 
