@@ -37,7 +37,7 @@ MAX_DIGITS = 300
 """What a number has at most; more than a double can express."""
 
 
-def _scalar(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """A plain scalar by the YAML 1.2 core schema (yaml.org/spec/1.2.2, 10.3.2).
 
     Raises:
@@ -166,7 +166,7 @@ class _Builder:
         if event.style or event.tag == "tag:yaml.org,2002:str":
             return event.value
         try:
-            return _scalar(event.value)
+            return plain_value(event.value)
         except OverflowError:
             self._error("E104", event, "the number is too large")
             return None

@@ -22,6 +22,7 @@ COMMANDS = {
         "Say what the diagnostic CODE means; without one, list all.",
     ),
     "features": ("irc.cli.features:features", "Fill the embedded feature store."),
+    "fmt": ("irc.cli.fmt:fmt", "Lay out FLOWS in their canonical form."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
     "package": (

@@ -6,16 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import Protocol, TextIO, TypeVar
 
 import click
 
 from irc.codes import CODES
-from irc.diagnostics import Diagnostic, Severity, did_you_mean
+from irc.diagnostics import Diagnostic, Diagnostics, Severity, did_you_mean
 from irc.render.text import render_text
-
-if TYPE_CHECKING:
-    from irc.pipeline import Result
 
 FORMATS = ("text", "json", "sarif", "github")
 WARNINGS = tuple(code for code in CODES if code.startswith("W"))
@@ -78,7 +75,17 @@ def _warnings(
     return frozenset(found)
 
 
-def report_all(results: Sequence[Result], reporting: Reporting) -> bool:
+class Reported(Protocol):
+    """What came of one flow, as far as findings go."""
+
+    @property
+    def report(self) -> Diagnostics: ...
+
+    @property
+    def sources(self) -> dict[str, list[str]]: ...
+
+
+def report_all(results: Sequence[Reported], reporting: Reporting) -> bool:
     """Tell the findings of all flows; True where none is an error.
 
     Text for people goes to stderr, every other format to stdout.
