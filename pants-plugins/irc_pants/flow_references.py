@@ -34,9 +34,10 @@ ALWAYS = (
     "errors",
     "node",
     "schema",
-    "serving",
     "state",
 )
+BY_TARGET = {"lambda": ("aws_lambda",)}
+SERVED = ("serving",)
 BY_OPERATION = {
     "hopsworks.read_features": ("features",),
     "hopsworks.write_features": ("features",),
@@ -56,12 +57,14 @@ class FlowReferences:
         functions: the modules of functions that nodes name.
         inline_code: Python texts.
         runtime: the modules of irc_runtime that the agent imports.
+        target: where the agent is deployed; decides how it is packaged.
     """
 
     files: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     inline_code: tuple[str, ...] = ()
     runtime: tuple[str, ...] = ()
+    target: str = "kserve"
 
     @property
     def python_files(self) -> tuple[str, ...]:
@@ -90,7 +93,9 @@ def find_references(path: str, content: bytes) -> FlowReferences:
     files: set[str] = set()
     functions: set[str] = set()
     inline_code: set[str] = set()
-    runtime: set[str] = set(ALWAYS)
+    target = _mapping(_mapping(flow).get("deployment")).get("target")
+    target = target if isinstance(target, str) else "kserve"
+    runtime: set[str] = {*ALWAYS, *BY_TARGET.get(target, SERVED)}
     for node in _mapping(_mapping(flow).get("nodes")).values():
         node = _mapping(node)
         runtime.update(_runtime(node))
@@ -110,6 +115,7 @@ def find_references(path: str, content: bytes) -> FlowReferences:
         tuple(sorted(functions)),
         tuple(sorted(inline_code)),
         tuple(sorted(f"irc_runtime.{module}" for module in runtime)),
+        target,
     )
 
 

@@ -38,6 +38,16 @@ def test_paths_outside_the_repository_are_left_to_the_compiler(path: str) -> Non
     assert find_references("flows/support/flow.yaml", flow).files == ()
 
 
+@pytest.mark.parametrize(
+    ("target", "entry"), [("kserve", "serving"), ("local", "serving"), ("lambda", "aws_lambda")]
+)
+def test_the_target_decides_what_starts_the_agent(target: str, entry: str) -> None:
+    references = find_references("flow.yaml", f"deployment: {{target: {target}}}".encode())
+    assert references.target == target
+    started_by = {"irc_runtime.serving", "irc_runtime.aws_lambda"} & set(references.runtime)
+    assert started_by == {f"irc_runtime.{entry}"}
+
+
 def test_json_is_read_as_json() -> None:
     flow = b'{"nodes":\t{"a": {"transform": {"spec": {"function": "shared.text:clean"}}}}}'
     assert find_references("flow.json", flow).functions == ("shared.text",)

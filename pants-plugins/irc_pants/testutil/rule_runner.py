@@ -126,7 +126,7 @@ def main(argv):
 """
 
 RUNTIME_MODULES = (
-    *("agent", "branches", "cache", "context", "delivery", "edge", "environment", "errors"),
+    *("agent", "aws_lambda", "branches", "cache", "context", "delivery", "edge", "environment", "errors"),
     *("features", "http", "models", "node", "prompt", "schema", "serving", "state", "testing"),
 )
 

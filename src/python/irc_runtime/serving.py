@@ -3,9 +3,8 @@
 ``Agent`` is not itself a ``kserve.Model``, as importing kserve takes more than a second, which
 tests of nodes should not pay; ``AgentModel`` is the model that KServe serves.
 
-The V1 protocol takes the request object itself and answers with the flow's output, or takes
-``{"instances": [...]}`` and answers ``{"predictions": [...]}``; for V2 see ``tensors``. Errors are
-objects with KServe's ``error`` text and, beside it, type, reason, node, location and trace id.
+For the V1 protocol see ``v1``, for V2 ``tensors``. Errors are objects with KServe's ``error`` text
+and, beside it, type, reason, node, location and trace id.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from kserve import InferRequest, model_server
 from kserve.errors import InvalidInput  # type: ignore[import-untyped]
 from kserve.protocol.dataplane import DataPlane  # type: ignore[import-untyped]
 
-from irc_runtime import ports
+from irc_runtime import ports, v1
 from irc_runtime.agent import Agent
 from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, LoadError, RequestError, response_body
@@ -128,17 +127,10 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
         try:
             if isinstance(payload, InferRequest):
                 requests = requests_of(payload)
-                return response_of(payload, await _predict_all(agent, requests, headers))
+                return response_of(payload, await v1.answer_all(agent, requests, headers))
             if isinstance(payload, bytes):  # of another content type, as curl sends it unasked
-                payload = _parsed(payload)
-            if not isinstance(payload, dict):
-                raise RequestError("the request is not a JSON object")
-            if "instances" in payload and "instances" not in agent.requires:
-                instances = payload["instances"]
-                if not isinstance(instances, list):
-                    raise RequestError("'instances' is not a list")
-                return {"predictions": await _predict_all(agent, instances, headers)}
-            return _answer(await agent.predict(payload, headers), response_headers)
+                payload = v1.parsed(payload)
+            return _answer(await v1.answer(agent, payload, headers), response_headers)
         except AgentError as error:
             raise AnswerError(error, headers) from error
 
@@ -148,28 +140,6 @@ def _load_in_worker(agent_type: type[Agent], name: str) -> AgentModel:
     model = AgentModel(agent_type(), name)
     model.load()
     return model
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise RequestError("the request is not JSON") from None
-
-
-async def _predict_all(
-    agent: Agent, requests: list[Any], headers: Mapping[str, str] | None
-) -> list[Any]:
-    for number, request in enumerate(requests):
-        if not isinstance(request, dict):
-            raise RequestError(f"instance {number} is not a JSON object")
-    results = await asyncio.gather(
-        *(agent.predict(request, headers) for request in requests), return_exceptions=True
-    )
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
 
 
 def _answer(output: Any, response_headers: dict[str, str] | None) -> Any:

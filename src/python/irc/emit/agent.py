@@ -26,6 +26,12 @@ RESOURCES = {
 }
 """What an agent can hold: module, type and the callable that makes it."""
 
+SERVING = "irc_runtime.serving"
+"""What a generated module imports when it is run as a program, and not otherwise."""
+
+HANDLER = "handler"
+"""What AWS Lambda calls, of the generated module of a flow with that target."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -141,7 +147,9 @@ class _AgentEmitter:
             writer.line(text)
         modules = {module for module in froms} | {item.partition(" ")[0] for item in plain}
         modules = modules.union(*(unit.modules for unit in self.compiled.units.values()))
-        return tuple(sorted({m for m in modules if _section(m) > 0} | {"irc_runtime.serving"}))
+        if self.flow.deployment.target != "lambda":
+            modules.add(SERVING)
+        return tuple(sorted(module for module in modules if _section(module) > 0))
 
     def _write_blocks(self, writer: Writer, part: Literal["constants", "code", "methods"]) -> None:
         """Write a part of every node."""
@@ -177,9 +185,17 @@ class _AgentEmitter:
                 emitter.write_handler()
         self._write_blocks(writer, "methods")
         writer.blank(2)
+        self._write_entry_point(writer)
+
+    def _write_entry_point(self, writer: Writer) -> None:
+        """Write how the deployment's target starts the agent: by a call, or as a program."""
+        if self.flow.deployment.target == "lambda":
+            self.imports.add(("irc_runtime.aws_lambda", "LambdaHandler"))
+            writer.line(f"{HANDLER} = LambdaHandler({self.compiled.class_name})")
+            return
         writer.line('if __name__ == "__main__":')
         with writer.indented():
-            writer.line("from irc_runtime.serving import serve")
+            writer.line(f"from {SERVING} import serve")
             writer.blank()
             writer.line(f"serve({self.compiled.class_name}())")
 

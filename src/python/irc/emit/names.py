@@ -54,6 +54,7 @@ IMPORTED = frozenset(
         "FeatureWrite",
         "HttpClient",
         "Inputs",
+        "LambdaHandler",
         "ModelRegistry",
         "Node",
         "Outputs",
@@ -72,6 +73,7 @@ IMPORTED = frozenset(
         "edge",
         "fetch_models",
         "first_delivered",
+        "handler",
         "named_output",
         "node",
         "output",
@@ -83,7 +85,7 @@ IMPORTED = frozenset(
         "variable",
     ]
 )
-"""What generated modules import."""
+"""What generated modules import and define."""
 
 RESERVED = (
     frozenset(keyword.kwlist) | frozenset(dir(builtins)) | AGENT_ATTRIBUTES | LOCALS | IMPORTED

@@ -23,11 +23,6 @@ def check_target(document: Document, graph: Graph, report: Diagnostics) -> None:
     for name in graph.flow.nodes:
         _check_state(document, graph, name, report)
     deployment = graph.flow.deployment
-    if deployment.target != "kserve":
-        report.error(
-            "E501", document.span(("deployment", "target")), f"the target '{deployment.target}'",
-            hint="use 'kserve'",
-        )  # fmt: skip
     kserve = deployment.kserve
     at: Path = ("deployment", "kserve")
     for key in ("namespace", "service_name"):

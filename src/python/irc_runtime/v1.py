@@ -1,0 +1,65 @@
+"""The V1 protocol, whoever carries it: one request object, or ``instances`` to be predicted.
+
+A request object is answered with the flow's output; ``{"instances": [...]}`` is answered with
+``{"predictions": [...]}``, unless ``instances`` is a field that the flow itself requires.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from irc_runtime.agent import Agent
+from irc_runtime.errors import RequestError
+
+
+def parsed(body: bytes | str) -> Any:
+    """A body as JSON.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestError("the request is not JSON") from None
+
+
+async def answer(agent: Agent, payload: Any, headers: Mapping[str, str] | None) -> Any:
+    """The agent's answer to a request, or to each of its instances, side by side.
+
+    Args:
+        payload: the request as JSON.
+        headers: HTTP headers with lower-case names, see ``Agent.predict``.
+    Raises:
+        AgentError: a request failed; of several, the first in order.
+    """
+    if not isinstance(payload, dict):
+        raise RequestError("the request is not a JSON object")
+    if "instances" in payload and "instances" not in agent.requires:
+        instances = payload["instances"]
+        if not isinstance(instances, list):
+            raise RequestError("'instances' is not a list")
+        return {"predictions": await answer_all(agent, instances, headers)}
+    return await agent.predict(payload, headers)
+
+
+async def answer_all(
+    agent: Agent, requests: Sequence[Any], headers: Mapping[str, str] | None
+) -> list[Any]:
+    """The answers to several requests, in order.
+
+    Raises:
+        AgentError: as ``answer``.
+    """
+    for number, request in enumerate(requests):
+        if not isinstance(request, dict):
+            raise RequestError(f"instance {number} is not a JSON object")
+    results = await asyncio.gather(
+        *(agent.predict(request, headers) for request in requests), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
