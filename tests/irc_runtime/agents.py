@@ -11,7 +11,9 @@ from irc_runtime.state import StateStore
 AnyBody = Callable[..., Coroutine[Any, Any, Outputs]]
 
 
-def agent_of(settings: Node, body: AnyBody, **attributes: Any) -> Agent:
+def agent_of(
+    settings: Node, body: AnyBody, states: StateStore | None = None, **attributes: Any
+) -> Agent:
     """A loaded agent of one node, which gets the request as its inputs and gives the response."""
 
     async def run(self: Any, request: Inputs, ctx: Context) -> Any:
@@ -22,7 +24,7 @@ def agent_of(settings: Node, body: AnyBody, **attributes: Any) -> Agent:
 
     members = {settings.id: node(settings)(method), "run": run, "source": "flow.yaml", **attributes}
     agent: Any = type("OneNodeAgent", (Agent,), members)()
-    agent.states = StateStore()
+    agent.states = states or StateStore()
     agent.load()
     return agent  # type: ignore[no-any-return]  # type() gives Any
 

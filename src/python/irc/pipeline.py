@@ -23,6 +23,7 @@ from irc.passes.resolve import resolve
 from irc.passes.schemas import read_expected_schemas
 from irc.passes.secrets import check_credentials, masked_lines
 from irc.passes.shape import shape
+from irc.passes.state import check_state
 from irc.passes.target import check_target
 from irc.passes.types import check_types
 from irc.passes.warn import warn
@@ -106,6 +107,7 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     compiler.names = names.copy()
     others = compiler.compile(name for name in flow.nodes if name not in units)
     expected_schemas = read_expected_schemas(files, flow)
+    check_state(document, graph, report)
     check_target(document, graph, report)
     result.files.update({name: file for name, file in files.loaded.items() if file is not None})
     if report.has_errors or analysis is None:

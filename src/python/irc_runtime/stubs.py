@@ -1,6 +1,7 @@
 """Stand-ins for tests: scripted outcomes of nodes, and edges that nobody may use unscripted.
 
-What lies between the edges is real: scheduling, timeouts, retries, schemas, prompts, state.
+What lies between the edges is real: scheduling, timeouts, retries, schemas, prompts, and state,
+which is in memory whatever the flow says.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from irc_runtime.errors import AgentError
 from irc_runtime.models import ChatModels
 from irc_runtime.node import Execution, Inputs, Outputs, node
 from irc_runtime.prompt import Prompt
+from irc_runtime.state.memory import MemoryBackend
 
 #: What happens in one attempt: outputs, error, delay_ms, completion; see ``tests[].mocks``.
 Outcome: TypeAlias = Mapping[str, Any]
@@ -132,6 +134,7 @@ def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
         "fetch_models": lambda *models: UnmockedRegistry(script),
         "ChatModels": lambda *prompts: ScriptedModels(script, *prompts),
         "HttpClient": lambda: UnmockedHttp(script),
+        "RedisBackend": lambda agent: MemoryBackend(),
         "variable": lambda name: f"${{env.{name}}}",
     }
     module = agent_type.load.__globals__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from irc.emit.code import call, docstring, mapped, quoted, strings
+from irc.emit.code import Code, call, docstring, mapped, quoted, strings
 from irc.emit.edges import EdgeCode, Edges
 from irc.emit.flow import FlowEmitter
 from irc.emit.names import Names
@@ -209,6 +209,7 @@ class _AgentEmitter:
         for facts in self.facts:
             for resource, constants in facts.uses.items():
                 arguments.setdefault(resource, []).extend(constants)
+        keywords: dict[str, dict[str, Code]] = {"states": self._state_backends()}
         writer.blank()
         if environment:
             self.imports.add(("irc_runtime.environment", "variable"))
@@ -226,8 +227,19 @@ class _AgentEmitter:
                 writer.line("self.environment = ", items)
             for resource in sorted(used):
                 make = RESOURCES[resource][2]
-                writer.line(f"self.{resource} = ", call(make, *arguments.get(resource, ())))
+                made = call(make, *arguments.get(resource, ()), **keywords.get(resource, {}))
+                writer.line(f"self.{resource} = ", made)
             writer.line("return super().load()")
+
+    def _state_backends(self) -> dict[str, Code]:
+        """What keeps session state besides memory, by the name that nodes give it."""
+        states = (self.flow.nodes[name].state for name in self.compiled.units)
+        if not any(
+            state and (state.scope, state.backend) == ("session", "redis") for state in states
+        ):
+            return {}
+        self.imports.add(("irc_runtime.state.redis", "RedisBackend"))
+        return {"redis": call("RedisBackend", "self.name")}
 
 
 def _section(module: str) -> int:

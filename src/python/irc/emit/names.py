@@ -59,6 +59,7 @@ IMPORTED = frozenset(
         "Node",
         "Outputs",
         "Prompt",
+        "RedisBackend",
         "RegisteredModel",
         "SKIPPED",
         "Schema",

@@ -192,14 +192,17 @@ class _NodeEmitter:
         return call("Node", quoted(self.name), **keywords)
 
     def _state(self) -> Code:
-        assert self.node.state is not None
+        state = self.node.state
+        assert state is not None
         self.lowered.imports.add(("irc_runtime.state", "StateSpec"))
         keywords: dict[str, Code] = {
-            "scope": quoted(self.node.state.scope),
-            "key": quoted(self.node.state.key or self.name),
+            "scope": quoted(state.scope),
+            "key": quoted(state.key or self.name),
         }
-        if self.node.state.ttl_seconds is not None:
-            keywords["ttl_s"] = repr(float(self.node.state.ttl_seconds))
+        if state.scope == "session" and state.ttl_seconds is not None:
+            keywords["ttl_s"] = repr(float(state.ttl_seconds))
+        if state.scope == "session" and state.backend != "memory":
+            keywords["backend"] = quoted(state.backend)
         return call("StateSpec", **keywords)
 
     def _cache_key(self) -> str:

@@ -12,6 +12,7 @@ from irc.passes.analyse import Analysis
 from irc.passes.branches import check_branches
 from irc.passes.hosts import check_hosts
 from irc.passes.settings import check_settings
+from irc.passes.state import check_state_use
 from irc.passes.unread import check_unread
 from irc.passes.unread_ports import check_unread_ports
 from irc.source import Document
@@ -34,3 +35,4 @@ def warn(
     check_branches(document, edges, report)
     check_hosts(document, graph, analysis, edges, report)
     check_settings(document, graph, analysis, report)
+    check_state_use(document, graph, report)
