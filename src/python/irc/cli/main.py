@@ -29,6 +29,7 @@ COMMANDS = {
         "irc.cli.package:package",
         "Write an agent's image, PEX, KServe manifest and build context.",
     ),
+    "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
 }
 """Where each subcommand is, and its line in ``irc --help``, which imports none of them."""
 
