@@ -57,7 +57,7 @@ class TestWarnings:
         ("code", "said"),
         [
             ("E301", "is an error"),
-            ("W309", "did you mean"),
+            ("W399", "did you mean"),
             ("", "no warning"),
             ("X", "no warning"),
         ],
