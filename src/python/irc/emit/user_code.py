@@ -7,12 +7,12 @@ others in the module, ``transform`` itself and, where they are missing, its anno
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from unicodedata import normalize
 
+from irc.emit.annotations import Edit, is_typed, missing_annotations
 from irc.emit.fstrings import places_in_fields
 from irc.emit.names import Import, Names
 from irc.ir.lowered import UserCode
@@ -37,16 +37,6 @@ class PlacedCode:
     modules: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """Replace what stands at a place by another text; columns are bytes, as ``ast`` counts."""
-
-    line: int
-    column: int
-    end_column: int
-    text: str
-
-
 def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     """Make a code transform fit for the module.
 
@@ -56,25 +46,26 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     """
     assert code.text is not None and code.tree is not None
     tree, nodes = code.tree, walk(code.tree)
-    imports, removed = _hoist(tree)
+    imports, removed = _hoist(tree, nodes)
     renamed = {"transform": code.function}
-    own = _bound(tree.body) | (_declared_global(nodes) - {item[2] for item in imports})
-    for name in sorted(own - {"transform"}):
+    own = _bound(tree.body, imports=True) | _declared_global(nodes)
+    for name in sorted(own - {"transform"} - {item[2] for item in imports}):
         renamed[name] = names.take(name) if names.is_free(name) else names.take(f"{prefix}_{name}")
     placed: list[Import] = []
     for item in imports:
         renamed[item[2]] = names.take_import(item, prefix)
         placed.append((item[0], item[1], renamed[item[2]]))
-    edits = _renames(tree, {old: new for old, new in renamed.items() if old != new}, code.text)
+    renamed = {old: new for old, new in renamed.items() if old != new}
+    edits = _renames(tree, renamed, code.text) + _renamed_imports(tree.body, removed, renamed)
     typed = True
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node in tree.body and node.name == "transform":
-                edits += _annotations(node, code.text)
+                edits += missing_annotations(node, code.text)
                 if code.is_async and isinstance(node, ast.FunctionDef):
-                    edits.append(_Edit(node.lineno, node.col_offset, node.col_offset, "async "))
+                    edits.append(Edit(node.lineno, node.col_offset, node.col_offset, "async "))
             else:
-                typed = typed and _is_typed(node)
+                typed = typed and is_typed(node)
     lines = [line.encode() for line in code.text.split("\n")]
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         line = lines[edit.line - 1]
@@ -150,10 +141,14 @@ def _in_strings(nodes: Sequence[ast.AST]) -> set[int]:
     return found
 
 
-def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
-    """The plain imports at the code's top level, and the lines that they fill alone."""
+def _hoist(tree: ast.Module, nodes: Sequence[ast.AST]) -> tuple[list[Import], set[int]]:
+    """The plain imports at the code's top level, and the lines that they fill alone.
+
+    Those of names that the code gives another value as well stay where they are.
+    """
     imports: list[Import] = []
     removed: set[int] = set()
+    rebound = _bound(tree.body) | _declared_global(nodes)
     others = {
         line
         for item in tree.body
@@ -164,7 +159,7 @@ def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
         if not isinstance(item, ast.Import | ast.ImportFrom):
             continue
         lines = set(range(item.lineno, (item.end_lineno or item.lineno) + 1))
-        if lines & others:
+        if lines & others or _imported(item) & rebound:
             continue
         removed |= lines
         for alias in item.names:
@@ -175,6 +170,27 @@ def _hoist(tree: ast.Module) -> tuple[list[Import], set[int]]:
             else:
                 imports.append((alias.name, None, alias.asname or alias.name.partition(".")[0]))
     return imports, removed
+
+
+def _renamed_imports(
+    body: list[ast.stmt], hoisted: set[int], renamed: dict[str, str]
+) -> list[Edit]:
+    """The edits that give new names to what imports bind that stay in the module's own scope."""
+    edits: list[Edit] = []
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.lineno not in hoisted:
+            for alias in node.names:
+                new = renamed.get(alias.asname or alias.name)
+                if new is not None:
+                    end = alias.end_col_offset or 0
+                    edits.append(
+                        Edit(alias.lineno, alias.col_offset, end, f"{alias.name} as {new}")
+                    )
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return edits
 
 
 def _declared_global(nodes: Sequence[ast.AST]) -> set[str]:
@@ -221,13 +237,16 @@ class _Renamer(ast.NodeVisitor):
         self.renamed = renamed
         self.lines = source.split("\n")
         self.local: list[set[str]] = []
-        self.edits: list[_Edit] = []
+        self.edits: list[Edit] = []
 
     def _is_global(self, name: str) -> bool:
         return name in self.renamed and not any(name in scope for scope in self.local)
 
     def _edit(self, line: int, column: int, old: str) -> None:
-        self.edits.append(_Edit(line, column, column + len(old.encode()), self.renamed[old]))
+        rest = self.lines[line - 1].encode()[column:].decode("utf-8", "replace")
+        written = re.match(r"\w*", rest)  # Python reads names in their normal form, NFKC
+        assert written is not None
+        self.edits.append(Edit(line, column, column + len(written[0].encode()), self.renamed[old]))
 
     def visit_Name(self, node: ast.Name) -> None:
         if self._is_global(node.id):
@@ -246,21 +265,22 @@ class _Renamer(ast.NodeVisitor):
             uses = [x for x in walk(node) if isinstance(x, ast.Name) and x.id == name]
             if len(places) == len(uses) == sum(edit.text == new for edit in edits):
                 self.edits += [
-                    _Edit(at, start, start + len(name.encode()), new) for at, start in places
+                    Edit(at, start, start + len(name.encode()), new) for at, start in places
                 ]
             else:
                 self.edits += [
                     edit for edit in edits if edit.text == new and self._stands(edit, name)
                 ]
 
-    def _stands(self, edit: _Edit, name: str) -> bool:
+    def _stands(self, edit: Edit, name: str) -> bool:
         line = self.lines[edit.line - 1].encode()
         return line[edit.column : edit.end_column].decode("utf-8", "replace") == name
 
     def visit_Global(self, node: ast.Global) -> None:
         line = self.lines[node.lineno - 1]
         for name in node.names:
-            match = re.search(rf"\b{re.escape(name)}\b", line)
+            words = re.finditer(r"\w+", line)
+            match = next((x for x in words if normalize("NFKC", x[0]) == name), None)
             if name in self.renamed and match:
                 self._edit(node.lineno, len(line[: match.start()].encode()), name)
 
@@ -329,15 +349,16 @@ class _Renamer(ast.NodeVisitor):
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, keyword: str
     ) -> None:
         line = self.lines[node.lineno - 1]
-        match = re.compile(rf"{keyword}\s+({re.escape(node.name)})\b").search(line)
+        match = re.search(rf"\b{keyword}\s+(\w+)", line)
         if match:
             self._edit(node.lineno, len(line[: match.start(1)].encode()), node.name)
 
 
-def _renames(tree: ast.Module, renamed: dict[str, str], source: str) -> list[_Edit]:
+def _renames(tree: ast.Module, renamed: dict[str, str], source: str) -> list[Edit]:
     renamer = _Renamer(renamed, source)
     # What stands once in the text is only defined.
-    again = any(len(re.findall(rf"\b{re.escape(name)}\b", source)) > 1 for name in renamed)
+    text = normalize("NFKC", source)
+    again = any(len(re.findall(rf"\b{re.escape(name)}\b", text)) > 1 for name in renamed)
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             continue
@@ -360,48 +381,3 @@ def _outside(arguments: ast.arguments) -> list[ast.expr]:
     every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
     found = [*arguments.defaults, *(item for item in arguments.kw_defaults if item is not None)]
     return found + [item.annotation for item in every if item.annotation is not None]
-
-
-def _is_typed(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
-    annotated = [item.annotation is not None or item.arg in {"self", "cls"} for item in every]
-    return all(annotated) and function.returns is not None
-
-
-def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef, source: str) -> list[_Edit]:
-    """Annotations for a ``transform`` that has none: ``Inputs``, ``Context`` and ``Any``."""
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    edits = []
-    for argument, kind in zip(arguments, ("Inputs", "Context", "Any"), strict=False):
-        if argument.annotation is None:
-            end = argument.end_col_offset or 0
-            edits.append(_Edit(argument.end_lineno or argument.lineno, end, end, f": {kind}"))
-    if function.returns is None:
-        place = _before_colon(function, source)
-        if place is not None:
-            edits.append(_Edit(place[0], place[1], place[1], " -> Any"))
-    return edits
-
-
-def _before_colon(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, source: str
-) -> tuple[int, int] | None:
-    """Where the parameters' closing bracket ends: line and byte column."""
-    first = source.split("\n")[function.lineno - 1]
-    balanced = first.endswith("):") and first.count("(") == first.count(")")
-    if balanced and function.body[0].lineno > function.lineno:  # as most are written
-        return function.lineno, len(first[:-1].encode())
-    depth, opened = 0, False
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.start < (function.lineno, 0) or token.type != tokenize.OP:
-            continue
-        if token.string in "([{":
-            depth, opened = depth + 1, True
-        elif token.string in ")]}":
-            depth -= 1
-            if opened and depth == 0:
-                line, column = token.end
-                return line, len(source.split("\n")[line - 1][:column].encode())
-    return None

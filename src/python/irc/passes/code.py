@@ -12,6 +12,11 @@ from irc.diagnostics import Span
 from irc.ir.lowered import Body, UserCode
 from irc.ir.model import FileText, FunctionName
 from irc.passes.code_reads import context_reads, input_reads
+from irc.passes.relative_imports import (
+    absolute_name,
+    relative_imports,
+    with_absolute_imports,
+)
 from irc.passes.shape import validate
 from irc.source import Path
 from irc.syntax import awaits, check_module, parse_module, walk
@@ -81,7 +86,10 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
     transform = _find_transform(lowering, tree, lowering.document.span(path), place)
     if transform is None:
         return None
-    _refuse_imports(lowering, tree, place)
+    package = _check_imports(lowering, tree, place)
+    if package is not None and relative_imports(tree):
+        text = with_absolute_imports(text, tree, package)
+        tree = parse_module(text)
     is_async = isinstance(transform, ast.AsyncFunctionDef)
     if isinstance(transform, ast.FunctionDef) and awaits(transform):
         is_async = True
@@ -173,21 +181,34 @@ def _parse(lowering: Lowering, text: str, place: Place) -> ast.Module | None:
     return None
 
 
-def _refuse_imports(lowering: Lowering, tree: ast.Module, place: Place) -> None:
-    """Refuse imports that the generated module could not hold."""
+def _check_imports(lowering: Lowering, tree: ast.Module, place: Place) -> str | None:
+    """Check that the generated module can hold the code's imports; gives the module's package.
+
+    Reports:
+        E501 for ``import *``, E313 for relative imports that leave the source root.
+    """
+    files = lowering.files
+    beside = posixpath.join(posixpath.dirname(files.document.source.name), "agent.py")
+    package = module_name(beside, files.source_root).rpartition(".")[0]
+    fine = True
     for item in walk(tree):
         if not isinstance(item, ast.ImportFrom):
             continue
-        if item.level:
+        if item.level and absolute_name(item, package) is None:
+            fine = False
             lowering.report.error(
-                "E501", place(item.lineno, item.col_offset), "a relative import in a flow's code",
-                hint="name the module from the source root on",
+                "E313", place(item.lineno, item.col_offset),
+                "a relative import that leads outside of the source root",
+                hint=f"the code is part of the package '{package}'"
+                if package else "the flow stands in the source root: name the module itself",
             )  # fmt: skip
         elif item.names[0].name == "*":
+            fine = False
             lowering.report.error(
                 "E501", place(item.lineno, item.col_offset), "'import *' in a flow's code",
-                hint="name what the code uses",
+                hint="name what the code uses: nodes share a module, and names must not collide",
             )  # fmt: skip
+    return package if fine else None
 
 
 def _note_reads(
