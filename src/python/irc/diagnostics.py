@@ -92,6 +92,10 @@ class Diagnostics:
         for item in others:
             self._add(item)
 
+    def __bool__(self) -> bool:
+        """Whether anything was found."""
+        return bool(self._items)
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())
 

@@ -8,12 +8,13 @@ import keyword
 import posixpath
 from dataclasses import dataclass, field
 
+from irc.cache import Cache
 from irc.diagnostics import Diagnostics, Span
 from irc.emit.agent import Compiled, GeneratedModule, emit_agent
 from irc.emit.edges import check_edges
 from irc.emit.names import Names, class_name, dns_label
 from irc.emit.tests import emit_tests
-from irc.incremental import NodeCompiler
+from irc.incremental import NodeCompiler, Outcome
 from irc.ir.model import Flow
 from irc.passes.analyse import analyse
 from irc.passes.code import module_name
@@ -40,12 +41,14 @@ class Result:
         flow: the flow's file, relative to the build root.
         report: the findings.
         files: the files that were read, by name.
+        outcomes: which nodes were compiled, and why.
         compiled: what the passes found; None where there are errors.
     """
 
     flow: str
     report: Diagnostics
     files: dict[str, SourceFile] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
     compiled: Compiled | None = None
 
     @property
@@ -54,13 +57,16 @@ class Result:
         return {name: masked_lines(file) for name, file in self.files.items()}
 
 
-def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
+def check(
+    flow: str, read: ReadFile, source_root: str = ".", cache: Cache | None = None
+) -> Result:
     """Run all passes over a flow, up to the first one that finds errors.
 
     Args:
         flow: path of the flow's file, relative to the build root.
         read: reads a file by such a path.
         source_root: where module names start, relative to the build root.
+        cache: keeps what becomes of nodes; None compiles all of them.
     """
     report = Diagnostics()
     result = Result(flow, report)
@@ -77,11 +83,13 @@ def check(flow: str, read: ReadFile, source_root: str = ".") -> Result:
     source = decode(flow, content, report)
     if source is not None:
         result.files[flow] = source
-        _run(source, read, source_root, result)
+        _run(source, read, source_root, cache, result)
     return result
 
 
-def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -> None:
+def _run(
+    source: SourceFile, read: ReadFile, source_root: str, cache: Cache | None, result: Result
+) -> None:
     report = result.report
     document = parse(source, report)
     if document is None:
@@ -100,12 +108,14 @@ def _run(source: SourceFile, read: ReadFile, source_root: str, result: Result) -
     names = Names()
     methods = {name: names.take(name) for name in flow.nodes}
     agent_class = names.take(class_name(flow.metadata.name), "class")
-    compiler = NodeCompiler(document, graph, files, report, names, methods)
+    compiler = NodeCompiler(document, graph, files, report, names, methods, cache)
     running = [] if analysis is None else analysis.running
     units = compiler.compile(running)
     # Those that do not run are compiled for their mistakes.
     compiler.names = names.copy()
     others = compiler.compile(name for name in flow.nodes if name not in units)
+    files.report = report
+    result.outcomes = compiler.outcomes
     expected_schemas = read_expected_schemas(files, flow)
     check_state(document, graph, report)
     check_target(document, graph, report)

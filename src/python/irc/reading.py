@@ -232,7 +232,7 @@ def _is_kept(path: Path) -> bool:
     return (
         depth < 2
         or (depth == 2 and path[0] == "nodes")
-        or (depth == 3 and path[0] == "nodes" and path[2] in ("prompt", "transform"))
+        or (depth in (3, 4) and path[0] == "nodes" and path[2] in ("prompt", "transform"))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from irc.emit.names import Answer, Import
@@ -34,40 +34,46 @@ class Unit:
     modules: tuple[str, ...]
     is_typed: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON can express it, in an order of its own."""
-        row = asdict(self)
-        facts = row["facts"]
-        return {
-            **row,
-            "facts": {k: sorted(v) if isinstance(v, set) else v for k, v in facts.items()},
-        }
+    def to_json(self) -> list[Any]:
+        """As JSON can express it."""
+        facts = [getattr(self.facts, item.name) for item in fields(Facts)]
+        return [
+            [sorted(value) if isinstance(value, set) else value for value in facts],
+            self.names,
+            [[block.text, block.runs] for block in (self.constants, self.code, self.methods)],
+            self.user_imports,
+            self.modules,
+            self.is_typed,
+        ]
 
     @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Unit:
+    def from_json(cls, row: list[Any]) -> Unit:
         """From what ``to_json`` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: the row is something else.
+            TypeError, ValueError: the row is something else.
         """
+        said, names, blocks, user_imports, modules, is_typed = row
         facts = Facts()
-        for item in fields(Facts):
-            value = row["facts"][item.name]
-            if isinstance(getattr(facts, item.name), set):
-                value = {tuple(x) if isinstance(x, list) else x for x in value}
+        for item, value in zip(fields(Facts), said, strict=True):
+            if item.type == "set[str]":
+                value = set(value)
+            elif item.type == "set[tuple[str, str]]":
+                value = {(module, name) for module, name in value}
             setattr(facts, item.name, value)
-        blocks = {
-            name: Block(row[name]["text"], tuple(map(tuple, row[name]["runs"])))
-            for name in ("constants", "code", "methods")
-        }
+        constants, code, methods = (Block(text, runs) for text, runs in blocks)
         return cls(
-            facts=facts,
-            names=tuple(
-                (question, tuple(tuple(x) if isinstance(x, list) else x for x in asked), answer)
-                for question, asked, answer in row["names"]
-            ),
-            user_imports=tuple((module, name, bound) for module, name, bound in row["user_imports"]),
-            modules=tuple(row["modules"]),
-            is_typed=row["is_typed"],
-            **blocks,
+            facts,
+            tuple((question, tuple(map(_frozen, asked)), answer) for question, asked, answer in names),
+            constants,
+            code,
+            methods,
+            tuple((module, name, bound) for module, name, bound in user_imports),
+            tuple(modules),
+            is_typed,
         )
+
+
+def _frozen(value: Any) -> Any:
+    """An import is a tuple, which JSON has as a list."""
+    return tuple(value) if isinstance(value, list) else value

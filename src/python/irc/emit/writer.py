@@ -50,7 +50,7 @@ class Block:
     """
 
     text: str = ""
-    runs: tuple[tuple[int, int, str, int, int, int, int], ...] = ()
+    runs: Sequence[tuple[int, int, str, int, int, int, int]] = ()
 
 
 @dataclass

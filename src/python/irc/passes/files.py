@@ -25,6 +25,8 @@ class Files:
     loaded: dict[str, SourceFile | None] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     documents: dict[str, Document | None] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    """The files that were asked for; whoever wants to know for how long clears it."""
 
     def name(self, relative: str) -> str:
         """A path relative to the flow's folder, as one relative to the build root."""
@@ -54,18 +56,28 @@ class Files:
                 hint=f"paths are relative {relative_to}",
             )  # fmt: skip
             return None
-        if name not in self.loaded:
-            try:
-                self.loaded[name] = decode(name, self.read(name), self.report)
-            except (OSError, ValueError):  # ValueError: a name that no file can have
-                self.loaded[name] = None
-                self.missing.add(name)
+        self.used.add(name)
+        self._load(name, self.report)
         if name in self.missing:
             self.report.error(
                 "E313", span, f"the file '{shown}' does not exist",
                 hint=f"it is looked for at {name}",
             )  # fmt: skip
         return self.loaded[name]
+
+    def peek(self, name: str) -> SourceFile | None:
+        """A file by its name relative to the build root; nothing is reported."""
+        self._load(name, Diagnostics())
+        return self.loaded[name]
+
+    def _load(self, name: str, report: Diagnostics) -> None:
+        if name in self.loaded:
+            return
+        try:
+            self.loaded[name] = decode(name, self.read(name), report)
+        except (OSError, ValueError):  # ValueError: a name that no file can have
+            self.loaded[name] = None
+            self.missing.add(name)
 
     def document_of(self, name: str, shown: str, span: Span, relative_to: str) -> Document | None:
         """The YAML or JSON document in a file; arguments as for ``load_named``.
