@@ -39,6 +39,7 @@ from irc_pants.subsystem import Irc
 logger = logging.getLogger(__name__)
 
 OUTPUT_DIR = "__irc__"
+CACHE_DIR = ".cache/irc"
 
 
 class IrcNotFoundError(Exception):
@@ -147,9 +148,12 @@ async def setup_irc_process(request: IrcProcess) -> Process:
             tool.requirements,
             argv=(*request.argv, "--output-dir", OUTPUT_DIR),
             input_digest=input_digest,
+            # Compiled nodes: a process that runs at all finds those that have not changed.
+            append_only_caches={"irc_compiler": CACHE_DIR},
             extra_env={
                 **environment,
                 **request.extra_env,
+                "IRC_CACHE_DIR": CACHE_DIR,
                 "PEX_EXTRA_SYS_PATH": ":".join(tool.source_roots),
                 "PYTHONDONTWRITEBYTECODE": "1",
             },

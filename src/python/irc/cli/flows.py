@@ -13,21 +13,30 @@ from irc.cli.progress import progress
 from irc.diagnostics import Span
 
 if TYPE_CHECKING:
+    from irc.cache import Cache
     from irc.pipeline import Result
 
 FLOW = click.Path()
 """A flow's file; the type lets shells complete it."""
 
 
-def check_all(flows: Sequence[str], source_root: str) -> list[Result]:
-    """Check flows that are named by paths relative to the working folder."""
+def check_all(
+    flows: Sequence[str], source_root: str, cache: Cache | None = None
+) -> list[Result]:
+    """Check flows that are named by paths relative to the working folder.
+
+    Args:
+        cache: keeps what becomes of nodes; None compiles all of them.
+    """
     from irc.pipeline import check  # which --help has no use for
 
     def read(name: str) -> bytes:
         return Path(name).read_bytes()
 
     names = dict.fromkeys(_relative(flow) for flow in flows)
-    results = [check(name, read, source_root) for name in progress(tuple(names), "Compiling")]
+    results = [
+        check(name, read, source_root, cache) for name in progress(tuple(names), "Compiling")
+    ]
     _check_modules(results)
     return results
 
