@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS results (
 CREATE INDEX IF NOT EXISTS by_node ON results (flow, node, used);
 """
 
-_DAY_S = 86_400
+_DAY_NS = 86_400 * 10**9
 _BUSY_S = 5.0
 
 
@@ -93,7 +93,7 @@ class Cache:
         found: dict[bytes, str] = {}
         if self._connection is None:
             return found
-        now = int(time.time())
+        now = time.time_ns()
         stale: list[bytes] = []
         try:
             for first in range(0, len(keys), 500):
@@ -105,7 +105,7 @@ class Cache:
                 for key, checksum, value, used in rows:
                     if checksum == _checksum(value):
                         found[key] = value
-                        if used < now - _DAY_S:
+                        if used < now - _DAY_NS:
                             stale.append(key)
             if stale:
                 with self._connection:
@@ -134,7 +134,7 @@ class Cache:
         """Keep results, and drop those unused for longest when there are too many."""
         if self._connection is None:
             return
-        now = int(time.time())
+        now = time.time_ns()
         rows = [
             (
                 item.key, item.flow, item.node, json.dumps(item.parts, separators=(",", ":")),
