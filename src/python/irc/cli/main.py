@@ -25,11 +25,13 @@ COMMANDS = {
     "fmt": ("irc.cli.fmt:fmt", "Lay out FLOWS in their canonical form."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
+    "new": ("irc.cli.new:new", "Make FOLDER with a flow to start from."),
     "package": (
         "irc.cli.package:package",
         "Write an agent's image, PEX, KServe manifest and build context.",
     ),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
+    "test": ("irc.cli.test:test", "Run the generated tests of FLOWS, with nothing left behind."),
 }
 """Where each subcommand is, and its line in ``irc --help``, which imports none of them."""
 

@@ -1,0 +1,1 @@
+"""New flows to start from."""
