@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 from irc.files import write_files
@@ -84,6 +85,15 @@ def run_generated_tests(result: Result, folder: Path) -> int:
     with patch.dict("sys.modules", agent=SimpleNamespace(**agent)):
         module = runpy.run_path(str(folder / "test_agent.py"))
     tests = [value for name, value in module.items() if name.startswith("test_")]
+    number = 0
     for test in tests:
-        test()
-    return len(tests)
+        for arguments in _arguments(test):
+            test(*arguments)
+            number += 1
+    return number
+
+
+def _arguments(test: Any) -> list[tuple[Any, ...]]:
+    """The arguments of each call of a test: one call without any, or those of its ``parametrize``."""
+    marks = getattr(test, "pytestmark", [])
+    return [(value,) for value in marks[0].args[1]] if marks else [()]

@@ -27,3 +27,12 @@ def agent() -> str:
 @pytest.mark.parametrize("fence", SHOWN, ids=lambda fence: fence.text.split("\n")[0].strip())
 def test_code_on_the_page_is_generated(fence: Fence, agent: str) -> None:
     assert fence.text in agent
+
+
+@pytest.mark.skipif(not Path(FLOW).is_file(), reason="Pants lays the agent here, not its flow")
+def test_tests_on_the_page_are_generated() -> None:
+    result = check(FLOW, lambda name: Path(name).read_bytes())
+    assert result.compiled is not None
+    tests = generate(result.compiled)["flows/support/test_agent.py"]
+    shown = [item for item in fences(TOUR.read_text()) if item.info == "python test_agent.py"]
+    assert [fence.text for fence in shown if fence.text not in tests] == []

@@ -17,6 +17,7 @@ from irc.cache import Cache, Result, digest
 from irc.diagnostics import Diagnostics
 from irc.emit.names import Names
 from irc.emit.node import emit_node
+from irc.emit.node_tests import NodeTests, node_tests
 from irc.emit.unit import Unit
 from irc.fingerprint import fingerprint
 from irc.ir.graph import Graph
@@ -80,20 +81,26 @@ class NodeCompiler:
         self.cache.store(new)
         return units
 
-    def _compile(self, node: str, reason: str) -> Unit:
-        self.outcomes.append(Outcome(node, reason))
+    def _compile(self, name: str, reason: str) -> Unit:
+        self.outcomes.append(Outcome(name, reason))
         found = Diagnostics()
         self.files.report = found
         first_name = len(self.names.journal)
-        lowered = lower(self.document, self.graph, self.files, found, node, self.names)
+        lowered = lower(self.document, self.graph, self.files, found, name, self.names)
+        node, has_error_route = self.graph.flow.nodes[name], self.graph.has_error_route(name)
+        tests = NodeTests()
+        if not found.has_errors:
+            context = self.graph.flow.context
+            tests = node_tests(name, node, lowered, context, has_error_route=has_error_route)
         unit = emit_node(
             self.document,
+            name,
             node,
-            self.graph.flow.nodes[node],
             lowered,
             self.names,
-            self.methods[node],
-            has_error_route=self.graph.has_error_route(node),
+            self.methods[name],
+            tests,
+            has_error_route=has_error_route,
             first_name=first_name,
         )
         self.report.extend(found)

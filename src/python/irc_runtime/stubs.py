@@ -10,21 +10,28 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NoReturn, TypeAlias
 from unittest.mock import patch
 
 from irc_runtime.agent import Agent
-from irc_runtime.errors import AgentError
+from irc_runtime.errors import AgentError, HttpError, RowNotFoundError
+from irc_runtime.features import FeatureRead, FeatureWrite
+from irc_runtime.http import HttpResponse
 from irc_runtime.models import ChatModels
 from irc_runtime.node import Execution, Inputs, Outputs, node
 from irc_runtime.prompt import Prompt
+from irc_runtime.registry import RegisteredModel
 from irc_runtime.state.memory import MemoryBackend
 
-#: What happens in one attempt: outputs, error, delay_ms, completion; see ``tests[].mocks``.
+#: What happens in one attempt: outputs, error, delay_ms, completion; see ``tests[].mocks``. Tests in
+#: Python may also give ``answer``, what the feature store (a record, or None) or the web service
+#: (an object of status, headers, body) answers to the node's own code, and ``act``, an async
+#: function of inputs, context and state that runs in the place of that code.
 Outcome: TypeAlias = Mapping[str, Any]
 Outcomes: TypeAlias = Outcome | Sequence[Outcome]
 
-OUTCOME_KEYS = frozenset({"outputs", "error", "delay_ms", "completion"})
+OUTCOME_KEYS = frozenset({"outputs", "error", "delay_ms", "completion", "answer", "act"})
 
 #: Types of failure that no second attempt mends, where a mock names them.
 FINAL_TYPES = frozenset({"row_not_found", "invalid_input", "missing_context", "bad_request"})
@@ -48,6 +55,22 @@ class MockedError(AgentError):
         self.retryable = retryable
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeUse:
+    """What went over an edge.
+
+    Attributes:
+        node: who used it.
+        method: ``ask`` of the models, ``read`` and ``write`` of the feature store, ``get`` and
+            ``post`` of web services.
+        arguments: by name; of ``ask``, ``model`` (its name) and ``messages``.
+    """
+
+    node: str
+    method: str
+    arguments: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Script:
     """What each node is to do, and what it did.
@@ -56,14 +79,21 @@ class Script:
         outcomes: by node one a attempt; after the last, the last stands for all further ones.
         started: loop times at which attempts began, by node.
         ended: loop times at which they ended.
+        received: inputs of each attempt, by node.
+        kept: names in the state of each node's last attempt that ended well.
+        uses: what went over the edges, in order.
         unmocked: uses of an edge that no outcome covers.
     """
 
     outcomes: Mapping[str, Sequence[Outcome]]
     started: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    received: dict[str, list[Inputs]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[str, frozenset[str]] = field(default_factory=dict)
+    uses: list[EdgeUse] = field(default_factory=list)
     unmocked: list[str] = field(default_factory=list)
     completions: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def take(self, node_id: str) -> Outcome | None:
@@ -81,7 +111,17 @@ class Script:
         if text is not None:
             return text
         outcome = self.take(node_id)  # a further question within one attempt, or a fallback's
+        if outcome is not None and "error" in outcome:
+            raise _failure(outcome["error"])
         return None if outcome is None or "completion" not in outcome else _text(outcome)
+
+    def answer(self, method: str, arguments: Mapping[str, Any], what: str) -> Any:
+        """Note a use of an edge and give what the script has it answer."""
+        node_id = current_node.get()
+        self.uses.append(EdgeUse(node_id, method, arguments))
+        if node_id not in self.answers:
+            self.unmocked_edge(what)
+        return self.answers[node_id]
 
     def unmocked_edge(self, what: str) -> NoReturn:
         """Note that an edge was used without an outcome, and fail."""
@@ -124,40 +164,53 @@ def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
     if unknown:
         known = ", ".join(agent_type.nodes)
         raise ValueError(f"'{agent_type.name}' has no node '{unknown[0]}'; it has {known}")
-    methods = {
-        method.__name__: _scripted(node_id, method, script)
-        for node_id, method in agent_type.nodes.items()
-    }
-    agent: Agent = type(agent_type.__name__, (agent_type,), methods)()
+    agent: Any = _scripted_type(agent_type)()
+    agent.script = script
     stubs: dict[str, Callable[..., Any]] = {
-        "connect_features": lambda *uses: UnmockedFeatures(script),
-        "fetch_models": lambda *models: UnmockedRegistry(script),
+        "connect_features": lambda *uses: ScriptedFeatures(script),
+        "fetch_models": lambda *models: ScriptedRegistry(script),
         "ChatModels": lambda *prompts: ScriptedModels(script, *prompts),
-        "HttpClient": lambda: UnmockedHttp(script),
+        "HttpClient": lambda: ScriptedHttp(script),
         "RedisBackend": lambda agent: MemoryBackend(),
         "variable": lambda name: f"${{env.{name}}}",
     }
     module = agent_type.load.__globals__
     with patch.dict(module, {name: stub for name, stub in stubs.items() if name in module}):
         agent.load()
-    return agent
+    return agent  # type: ignore[no-any-return]  # an agent with the attribute `script`
 
 
-def _scripted(node_id: str, method: Execution, script: Script) -> Execution:
+@cache
+def _scripted_type(agent_type: type[Agent]) -> type[Agent]:
+    """The agent's class with nodes that follow the instance's ``script``; made once, for speed."""
+    methods = {
+        method.__name__: _scripted(node_id, method) for node_id, method in agent_type.nodes.items()
+    }
+    return type(agent_type.__name__, (agent_type,), methods)
+
+
+def _scripted(node_id: str, method: Execution) -> Execution:
     """The node's method with its real wrapper, around a body that follows the script."""
     real: Callable[..., Coroutine[Any, Any, Outputs]] = vars(method)["body"]
 
     async def body(agent: Any, inputs: Inputs, context: Any, *state: Any) -> Outputs:
+        script: Script = agent.script
         now = asyncio.get_running_loop().time
         script.started[node_id].append(now())
+        script.received[node_id].append(inputs)
         token = current_node.set(node_id)
         try:
             outcome = script.take(node_id)
-            if outcome is not None:
-                outputs = await _play(node_id, outcome, script)
-                if outputs is not None:
-                    return outputs
-            return await real(agent, inputs, context, *state)
+            outputs = None if outcome is None else await _play(node_id, outcome, script)
+            if outputs is None:
+                act = (outcome or {}).get("act")
+                if act is not None:
+                    outputs = await act(inputs, context, *state)
+                else:
+                    outputs = await real(agent, inputs, context, *state)
+            for item in state:
+                script.kept[node_id] = frozenset(item.values())
+            return outputs
         finally:
             current_node.reset(token)
             script.ended[node_id].append(now())
@@ -168,7 +221,7 @@ def _scripted(node_id: str, method: Execution, script: Script) -> Execution:
 
 
 async def _play(node_id: str, outcome: Outcome, script: Script) -> Outputs | None:
-    """Outputs or failure of one attempt; None where the node's own code is to run."""
+    """Outputs or failure of one attempt; None where code is to run."""
     if "delay_ms" in outcome:
         await asyncio.sleep(outcome["delay_ms"] / 1000)
     if "error" in outcome:
@@ -178,6 +231,8 @@ async def _play(node_id: str, outcome: Outcome, script: Script) -> Outputs | Non
         return outputs
     if "completion" in outcome:
         script.completions[node_id] = _text(outcome)
+    if "answer" in outcome:
+        script.answers[node_id] = outcome["answer"]
     return None
 
 
@@ -200,68 +255,85 @@ class ScriptedModels(ChatModels):
 
     def __init__(self, script: Script, *prompts: Prompt) -> None:
         self._script = script
-        super().__init__(*prompts)
-
-    def _connect(self, prompt: Prompt) -> None:
-        """Connect nothing."""
+        self._clients = {}  # prompts are made ready when they are first rendered
 
     async def ask(self, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> str:
         """The script's completion."""
+        arguments = {"model": prompt.model.name, "messages": messages}
+        self._script.uses.append(EdgeUse(prompt.node, "ask", arguments))
         completion = self._script.completion(prompt.node)
         if completion is None:
             self._script.unmocked_edge("asks a model")
         return completion
 
 
-class UnmockedFeatures:
-    """A feature store that must not be reached."""
+class ScriptedFeatures:
+    """A feature store that answers what the script says."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    async def read(self, read: Any, key: Any, **options: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("reads features")
+    async def read(self, read: FeatureRead, key: Mapping[str, Any], **options: Any) -> Any:
+        """The script's record.
 
-    async def find(self, read: Any, key: Any, **options: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("reads features")
+        Raises:
+            RowNotFoundError: it is None.
+        """
+        record = await self.find(read, key, **options)
+        if record is None:
+            raise RowNotFoundError(f"no row in '{read.name}'")
+        return record
 
-    async def write(self, write: Any, data: Any, **options: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("writes features")
+    async def find(self, read: FeatureRead, key: Mapping[str, Any], **options: Any) -> Any:
+        """The script's record, or None."""
+        facts = {"name": read.name, "version": read.version, "features": read.features}
+        return self._script.answer("read", {**facts, "key": key, **options}, "reads features")
+
+    async def write(self, write: FeatureWrite, data: Any, **options: Any) -> Any:
+        """Keep nothing."""
+        arguments = {"name": write.name, "version": write.version, "data": data, **options}
+        self._script.answer("write", arguments, "writes features")
+        return True
 
     async def close(self) -> None:
         """There is nothing to close."""
 
 
-class UnmockedRegistry:
-    """A model registry that must not be reached."""
+class ScriptedRegistry:
+    """A model registry that answers what the script says."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    def get(self, model: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("uses a registered model")
+    def get(self, model: RegisteredModel) -> Any:
+        """The script's model."""
+        arguments = {"name": model.name, "version": model.version}
+        return self._script.answer("get_model", arguments, "uses a registered model")
 
     async def close(self) -> None:
         """There is nothing to close."""
 
 
-class UnmockedHttp:
-    """Web services that must not be reached."""
+class ScriptedHttp:
+    """Web services that answer what the script says."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    async def get(self, url: str, **options: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("calls a web service")
+    async def get(self, url: str, **options: Any) -> HttpResponse:
+        """The script's response."""
+        return self._call("get", url, options)
 
-    async def post(self, url: str, **options: Any) -> Any:
-        """Fail."""
-        self._script.unmocked_edge("calls a web service")
+    async def post(self, url: str, **options: Any) -> HttpResponse:
+        """The script's response."""
+        return self._call("post", url, options)
+
+    def _call(self, method: str, url: str, options: Mapping[str, Any]) -> HttpResponse:
+        answer = self._script.answer(method, {"url": url, **options}, "calls a web service")
+        response = HttpResponse(**{"status": 200, "headers": {}, "body": None, **answer})
+        if response.status >= 400 and options.get("check", True):
+            raise HttpError(f"status {response.status}", retryable=response.status >= 500)
+        return response
 
     async def close(self) -> None:
         """There is nothing to close."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from irc.emit.code import Code, Mapped, call, docstring, literal, quoted, strings
 from irc.emit.names import Answer, Import, Names
+from irc.emit.node_tests import NodeTests
 from irc.emit.unit import Unit
 from irc.emit.user_code import PlacedCode, place_code
 from irc.emit.writer import Block, Writer, line_mark
@@ -20,6 +21,7 @@ def emit_node(
     lowered: LoweredNode,
     names: Names,
     method: str,
+    tests: NodeTests,
     *,
     has_error_route: bool,
     first_name: int,
@@ -30,6 +32,7 @@ def emit_node(
         names: the module's names; what the node asked of them starts at ``first_name`` of their
             journal.
         method: the name of its method.
+        tests: its part of the generated tests.
         has_error_route: whether its error port is connected.
     """
     emitter = _NodeEmitter(document, name, node, lowered, method, has_error_route)
@@ -51,6 +54,7 @@ def emit_node(
         user_imports=tuple(imports),
         modules=() if placed is None else tuple(sorted(placed.modules)),
         is_typed=placed is None or placed.typed,
+        tests=tests,
     )
 
 

@@ -1,17 +1,58 @@
-"""The generated tests: the flow's own cases, and each node's attempts, timeout and failure."""
+"""The generated tests: the flow's own cases, and tables of what the flow says with their checks."""
 
 from __future__ import annotations
 
 from irc.emit.agent import Compiled, header
-from irc.emit.code import Code, Items, call, literal, mapped, quoted
+from irc.emit.code import Call, Code, Items, call, literal, mapped, quoted, render
 from irc.emit.names import Names, snake
+from irc.emit.node_values import sample_context
 from irc.emit.writer import Writer
-from irc.ir.model import Case, Mock, Node, Port
+from irc.ir.model import Case, Mock
 
-INSTANT = "2024-01-01T00:00:00Z"
-
-MAX_ATTEMPTS = 20
-"""Beyond, the pauses are not listed in a test."""
+CHECKS = {
+    "check_own_work": (
+        "own_work", "node.runs", "Each node asks for what the flow says, and gives its outputs.",
+    ),
+    "check_timeout": (
+        "timeout", "node.timeout_ms", "An attempt ends when its time is over, and not before.",
+    ),
+    "check_attempts": (
+        "attempts", "node.attempts > 1", "All attempts are made, with pauses that double.",
+    ),
+    "check_no_second_attempt": (
+        "no_second_attempt", "node.attempts > 1",
+        "What cannot succeed on a second try is not tried again.",
+    ),
+    "check_fallback": (
+        "fallback", "node.fallback_on", "A fallback answers to its kinds of failure, and no others.",
+    ),
+    "check_invalid_inputs": (
+        "invalid_inputs", "node.invalid_inputs", "An input that its schema refuses fails the node.",
+    ),
+    "check_invalid_outputs": (
+        "invalid_outputs", "node.invalid_outputs or node.invalid_completion",
+        "A result that its schema refuses fails the attempt.",
+    ),
+    "check_missing_context": (
+        "missing_context", "node.requires", "A node does not start without what it requires.",
+    ),
+    "check_missing_row": (
+        "missing_row", 'node.method == "read"', "A key without a row is no reason to try again.",
+    ),
+    "check_defaults": (
+        "defaults", "node.defaults", "An output for which a node says nothing is its default.",
+    ),
+    "check_state": (
+        "state", "node.state", "State is kept by key, for its time, and not after a failure.",
+    ),
+    "check_concurrency": (
+        "concurrency", "node.concurrency", "As many executions run at once as the flow allows.",
+    ),
+    "check_cache": (
+        "cache", "node.cache_s", "Equal calls share a result while it stands; others do not.",
+    ),
+}  # fmt: skip
+"""By check of ``irc_runtime.testing``: the test's name, which nodes it is for, what it says."""
 
 
 def emit_tests(compiled: Compiled) -> str:
@@ -27,38 +68,82 @@ class _TestEmitter:
         self.names = Names()
         self.body = Writer()
         self.imports: set[tuple[str, str]] = {(compiled.module, self.agent)}
+        self.uses_pytest = False
+        self.tests = {name: unit.tests for name, unit in compiled.units.items()}
 
     def uses(self, module: str, name: str) -> str:
         self.imports.add((module, name))
         return name
 
     def emit(self) -> str:
+        for test, _, _ in CHECKS.values():
+            self.names.take(f"test_{test}")
+        self._write_tables()
         for index, case in enumerate(self.flow.tests):
             self._write_case(index, case)
-        for name in self.compiled.units:
-            self._write_node(name, self.flow.nodes[name])
         self._write_missing_fields()
+        self._write_checks({check for tests in self.tests.values() for check in tests.checks})
         top = Writer()
         for line in header(self.compiled):
             top.line(line)
         top.line(f'"""Tests of {self.compiled.document.source.name}."""')
         top.blank()
+        if self.uses_pytest:
+            top.line("import pytest")
+            top.blank()
         modules: dict[str, set[str]] = {}
         for module, name in self.imports:
             modules.setdefault(module, set()).add(name)
         for module in sorted(modules):
-            top.line(f"from {module} import {', '.join(sorted(modules[module]))}")
+            names = Call("", tuple(sorted(modules[module])))
+            listed = ", ".join(sorted(modules[module]))
+            line = f"from {module} import {listed}"
+            top.line(line if len(line) <= 100 else f"from {module} import {render(names, 0, 99)}")
         return "\n".join([*top.lines, *self.body.lines]) + "\n"
 
-    def _open(self, name: str, doc: str) -> None:
+    def _open(self, name: str, doc: str, parameter: str = "") -> None:
         self.body.blank(2)
-        self.body.line(f"def {self.names.take('test_' + snake(name), 'again')}() -> None:")
+        self._define(self.names.take("test_" + snake(name), "again"), doc, parameter)
+
+    def _define(self, name: str, doc: str, parameter: str = "") -> None:
+        self.body.line(f"def {name}({parameter}) -> None:")
         with self.body.indented():
             self.body.line(f'"""{doc}"""')
 
     def _line(self, text: str, code: Code | None = None, after: str = "") -> None:
         with self.body.indented():
             self.body.line(text, code, after)
+
+    # What the flow says of its nodes
+
+    def _write_tables(self) -> None:
+        self.body.blank()
+        self.body.line("# Request fields that every node finds.")
+        self.body.line("CONTEXT = ", literal(sample_context(self.flow.context)))
+        self.body.blank()
+        self.body.line("# What the flow says of each node, with sample values that fit its ports.")
+        self.body.line("NODES = [")
+        for name, tests in self.tests.items():
+            for reason in tests.left_out:
+                self.body.line(f"    # Not tested of '{name}': {reason}.")
+            if tests.row:
+                self.uses("irc_runtime.testing", "NodeFacts")
+                if "check_state" in tests.checks:
+                    self.uses("irc_runtime.testing", "StateFacts")
+                self.body.line(tests.row)
+        self.body.line("]")
+
+    def _write_checks(self, applied: set[str]) -> None:
+        for check, (test, selection, doc) in CHECKS.items():
+            if check not in applied:
+                continue
+            self.uses_pytest = True
+            self.uses("irc_runtime.testing", check)
+            self.body.blank(2)
+            nodes = f"[node for node in NODES if {selection}]"
+            self.body.line(f'@pytest.mark.parametrize("node", {nodes}, ids=str)')
+            self._define(f"test_{test}", doc, "node: NodeFacts")
+            self._line(f"{check}({self.agent}, CONTEXT, node)")
 
     # The flow's cases
 
@@ -95,89 +180,21 @@ class _TestEmitter:
             if known:
                 names = Items(tuple(quoted(node) for node in known), "{}")
                 self._line(f"assert case.{key} >= ", names)
+        if not expects_failure:
+            self._write_kept(case)
+
+    def _write_kept(self, case: Case) -> None:
+        """What the code of nodes with state has set, where it ran and ended well."""
+        for name, tests in self.tests.items():
+            if tests.state_names and name not in case.mocks:
+                names = Items(tuple(quoted(item) for item in tests.state_names), "{}")
+                kept = render(names)
+                self._line(f"assert case.kept.get({quoted(name)}, {kept}) >= {kept}")
 
     def _mocks(self, given: Mock | list[Mock]) -> Code:
         if isinstance(given, list):
             return Items(tuple(self._mocks(item) for item in given))
         return literal(given.model_dump(exclude_unset=True))
-
-    # Nodes
-
-    def _write_node(self, name: str, node: Node) -> None:
-        if any(port.json_schema is not None for port in node.inputs):
-            return  # inputs that fit a schema cannot be made up here
-        fallback = node.prompt.fallback if node.prompt is not None else None
-        if fallback is not None and fallback.model is not None:
-            return  # nor an answer of another model that fits
-        timeout_ms, attempts = node.runtime.timeout_ms, node.runtime.retries
-        if 1 < attempts <= MAX_ATTEMPTS:
-            self._write_attempts(name, node, attempts)
-        self._open(f"{name}_times_out", f"Each attempt of '{name}' ends after {timeout_ms} ms.")
-        late = literal({"outputs": {}, "delay_ms": timeout_ms + 1})
-        self._run(name, node, late)
-        self._check_failure(name, node, "timeout", attempts)
-
-    def _write_attempts(self, name: str, node: Node, attempts: int) -> None:
-        backoff_s = node.runtime.retry_backoff_ms / 1000
-        self._open(
-            f"{name}_is_tried_{attempts}_times",
-            f"'{name}' is tried {attempts} times, with growing pauses.",
-        )
-        self._run(name, node, literal({"error": "unreachable"}))
-        self._check_failure(name, node, "error", attempts)
-        self._line(f"bounds_s = [{', '.join(repr(backoff_s * 2**i) for i in range(attempts - 1))}]")
-        self._line("assert len(node.delays_s) == len(bounds_s)")
-        self._line(
-            "assert all(0 <= delay_s <= bound_s for delay_s, bound_s in zip(node.delays_s, bounds_s))"
-        )
-
-    def _run(self, name: str, node: Node, outcomes: Code) -> None:
-        run = self.uses("irc_runtime.testing", "run_node")
-        inputs = {port.name: _sample(port.type) for port in node.inputs}
-        declared = self.flow.context.requires
-        if node.state is not None:
-            declared = [*declared, *self.flow.context.optional]
-        fields = {field: INSTANT if field == "event_time" else "test" for field in declared}
-        if node.state is not None and node.state.scope == "session":
-            fields |= {"session_id": "test", "user_id": "test"}
-        self._line(
-            "node = ",
-            call(
-                run, self.agent, quoted(name), inputs=literal(inputs), context=literal(fields),
-                outcomes=outcomes,
-            ),
-        )  # fmt: skip
-
-    def _check_failure(self, name: str, node: Node, kind: str, attempts: int) -> None:
-        """What is left when the last attempt failed: a fallback, the error port, or the error."""
-        self._line(f"assert node.attempts == {attempts}")
-        fallback = node.prompt.fallback if node.prompt is not None else None
-        on = (
-            []
-            if fallback is None
-            else [fallback.on]
-            if isinstance(fallback.on, str)
-            else fallback.on
-        )
-        if fallback is not None and kind in on:
-            if fallback.model is None:
-                self._line("assert node.error is None")
-                self._line("assert node.outputs")
-            return
-        if node.error is not None and self.compiled.graph.has_error_route(name):
-            if node.error.json_schema is None:
-                self._check_error_port(node.error, kind)
-        else:
-            self._line("assert node.error is not None")
-            self._line(f'assert node.error.kind == "{kind}"')
-
-    def _check_error_port(self, port: Port, kind: str) -> None:
-        delivered = f"node.outputs[{quoted(port.name)}]"
-        if port.type in {"string", "document"}:
-            self._line(f"assert {delivered}")
-        else:
-            item = "" if port.type == "object" else "[0]"
-            self._line(f"assert {delivered}", after=f'{item}["type"] == "{kind}"')
 
     def _write_missing_fields(self) -> None:
         required = self.flow.context.requires
@@ -193,12 +210,3 @@ class _TestEmitter:
 
     def _file(self) -> str:
         return self.compiled.document.source.name
-
-
-def _sample(kind: str) -> object:
-    """A value of a port type."""
-    samples: dict[str, object] = {
-        "string": "text", "document": "text", "number": 1, "boolean": True,
-        "object": {}, "array": [], "table": [], "embedding": [0.0],
-    }  # fmt: skip
-    return samples[kind]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from irc.emit.names import Answer, Import
+from irc.emit.node_tests import NodeTests
 from irc.emit.writer import Block
 from irc.ir.lowered import Facts
 
@@ -23,6 +24,7 @@ class Unit:
         user_imports: what the flow's own Python imports.
         modules: all modules that it imports, those within functions included.
         is_typed: whether every function of it is annotated in full.
+        tests: its part of the generated tests.
     """
 
     facts: Facts
@@ -33,6 +35,7 @@ class Unit:
     user_imports: tuple[Import, ...]
     modules: tuple[str, ...]
     is_typed: bool
+    tests: NodeTests
 
     def to_json(self) -> list[Any]:
         """As JSON can express it."""
@@ -44,6 +47,7 @@ class Unit:
             self.user_imports,
             self.modules,
             self.is_typed,
+            self.tests.to_json(),
         ]
 
     @classmethod
@@ -53,7 +57,7 @@ class Unit:
         Raises:
             TypeError, ValueError: the row is something else.
         """
-        said, names, blocks, user_imports, modules, is_typed = row
+        said, names, blocks, user_imports, modules, is_typed, tests = row
         facts = Facts()
         for item, value in zip(fields(Facts), said, strict=True):
             if item.type == "set[str]":
@@ -71,6 +75,7 @@ class Unit:
             tuple((module, name, bound) for module, name, bound in user_imports),
             tuple(modules),
             is_typed,
+            NodeTests.from_json(tests),
         )
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from irc.emit.code import Code
 from irc.source import Path
+
+if TYPE_CHECKING:
+    from irc.passes.template_reads import TemplateReads
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class LoweredNode(Facts):
         user_code: the flow's own Python for this node.
         input_schemas, output_schemas: the constants that are schemas, by port.
         error_schema: the constant that is the error port's, where that is connected.
+        answer_schema: the self-contained schema of a prompt's answer.
+        schemas: self-contained schemas, by constant.
+        templates: what each of its templates reads; None for one that does more than is understood.
+        state_names: the names that its code sets in its state, whenever it ends well.
     """
 
     body: Body = field(default_factory=Body)
@@ -100,3 +108,7 @@ class LoweredNode(Facts):
     input_schemas: dict[str, str] = field(default_factory=dict)
     output_schemas: dict[str, str] = field(default_factory=dict)
     error_schema: str | None = None
+    answer_schema: dict[str, Any] | None = None
+    schemas: dict[str, Any] = field(default_factory=dict)
+    templates: list[TemplateReads | None] = field(default_factory=list)
+    state_names: set[str] = field(default_factory=set)

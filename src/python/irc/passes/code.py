@@ -18,6 +18,7 @@ from irc.passes.relative_imports import (
     with_absolute_imports,
 )
 from irc.passes.shape import validate
+from irc.passes.state_writes import state_writes
 from irc.source import Path
 from irc.syntax import awaits, check_module, parse_module, walk
 
@@ -254,4 +255,6 @@ def _find_transform(
         )  # fmt: skip
         return None
     _note_reads(lowering, function)
+    if lowering.node.state is not None:
+        lowering.result.state_names |= state_writes(function)
     return function

@@ -228,6 +228,7 @@ class Lowering:
         name = self.constant(suffix)
         self.uses("irc_runtime.schema", "Schema")
         self.result.constants[name] = call("Schema", literal(schema))
+        self.result.schemas[name] = schema
         self.result.places[name] = path
         return name
 

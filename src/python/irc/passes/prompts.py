@@ -57,6 +57,7 @@ def lower_prompt(lowering: Lowering) -> None:
         if whole is None:
             return
         prompt = prompt.model_copy(update={"output_schema": whole})
+        lowering.result.answer_schema = whole
         schema = lowering.schema_constant("answer_schema", whole, (*path, "output_schema"))
     answer = _answer(lowering, prompt, path)
     if answer is None:

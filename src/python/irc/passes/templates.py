@@ -13,6 +13,7 @@ from jinja2.meta import TrackingCodeGenerator
 
 from irc.diagnostics import Span, did_you_mean
 from irc.ir.model import FileText
+from irc.passes.template_reads import template_reads
 from irc.source import Path
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def read_template(
     except (RecursionError, SyntaxError):  # SyntaxError: more blocks than Python nests
         lowering.report.error("E404", place(1, ""), "the template is too deeply nested")
         return None
+    lowering.result.templates.append(template_reads(tree))
     return text if fine else None
 
 

@@ -3,8 +3,49 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import ContextAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "class",
+        inputs={"query": "sample query"},
+        outputs={"text": "class.text"},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "load",
+        inputs={"text": "sample text"},
+        outputs={"text": "load.text"},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "self",
+        inputs={"text": "sample text"},
+        outputs={"run": "self.run"},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "ctx",
+        inputs={"inputs": "sample inputs"},
+        outputs={"ctx": "sample inputs"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_every_name_means_what_it_meant() -> None:
@@ -14,65 +55,21 @@ def test_every_name_means_what_it_meant() -> None:
     assert case.output == {"total-price $": '["n", "[[\\"abc\\"", 1]'}
 
 
-def test_class_times_out() -> None:
-    """Each attempt of 'class' ends after 30000 ms."""
-    node = run_node(
-        ContextAgent,
-        "class",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_load_times_out() -> None:
-    """Each attempt of 'load' ends after 30000 ms."""
-    node = run_node(
-        ContextAgent,
-        "load",
-        inputs={"text": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_self_times_out() -> None:
-    """Each attempt of 'self' ends after 30000 ms."""
-    node = run_node(
-        ContextAgent,
-        "self",
-        inputs={"text": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_ctx_times_out() -> None:
-    """Each attempt of 'ctx' ends after 30000 ms."""
-    node = run_node(
-        ContextAgent,
-        "ctx",
-        inputs={"inputs": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(ContextAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(ContextAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(ContextAgent, CONTEXT, node)

@@ -3,8 +3,45 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import ConditionsAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "amount": "sample amount",
+    "currency": "sample currency",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "rate",
+        inputs={"amount": 602, "currency": "sample currency"},
+        outputs={"euros": 597},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "small",
+        inputs={"euros": 721},
+        outputs={"text": "only 721"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "large",
+        inputs={"euros": 721},
+        outputs={"text": "as much as 721"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_small() -> None:
@@ -24,51 +61,21 @@ def test_large() -> None:
     assert case.skipped >= {"small"}
 
 
-def test_rate_times_out() -> None:
-    """Each attempt of 'rate' ends after 30000 ms."""
-    node = run_node(
-        ConditionsAgent,
-        "rate",
-        inputs={"amount": 1, "currency": "text"},
-        context={"amount": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_small_times_out() -> None:
-    """Each attempt of 'small' ends after 30000 ms."""
-    node = run_node(
-        ConditionsAgent,
-        "small",
-        inputs={"euros": 1},
-        context={"amount": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_large_times_out() -> None:
-    """Each attempt of 'large' ends after 30000 ms."""
-    node = run_node(
-        ConditionsAgent,
-        "large",
-        inputs={"euros": 1},
-        context={"amount": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(ConditionsAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "amount" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(ConditionsAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(ConditionsAgent, CONTEXT, node)

@@ -3,8 +3,56 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import DiamondAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "split",
+        inputs={"query": "sample query"},
+        outputs={"words": ["split.words"]},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "longest",
+        inputs={"words": ["sample words"]},
+        outputs={"word": "longest.word"},
+        timeout_ms=30000,
+    ),
+    # Not tested of 'lengths': its own work, for which no values were found.
+    NodeFacts(
+        "lengths",
+        inputs={"words": ["sample words"]},
+        outputs={"lengths": ["lengths.lengths"]},
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "join",
+        inputs={"word": "sample word", "lengths": ["sample lengths"]},
+        outputs={
+            "response": {
+                "word": "sample word",
+                "lengths": ["sample lengths"],
+                "first": "sample lengths",
+            },
+        },
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_both_ways_meet() -> None:
@@ -14,65 +62,21 @@ def test_both_ways_meet() -> None:
     assert case.output == {"word": "three", "lengths": [3, 5], "first": 3}
 
 
-def test_split_times_out() -> None:
-    """Each attempt of 'split' ends after 30000 ms."""
-    node = run_node(
-        DiamondAgent,
-        "split",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_longest_times_out() -> None:
-    """Each attempt of 'longest' ends after 30000 ms."""
-    node = run_node(
-        DiamondAgent,
-        "longest",
-        inputs={"words": []},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_lengths_times_out() -> None:
-    """Each attempt of 'lengths' ends after 30000 ms."""
-    node = run_node(
-        DiamondAgent,
-        "lengths",
-        inputs={"words": []},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_join_times_out() -> None:
-    """Each attempt of 'join' ends after 30000 ms."""
-    node = run_node(
-        DiamondAgent,
-        "join",
-        inputs={"word": "text", "lengths": []},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(DiamondAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(DiamondAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(DiamondAgent, CONTEXT, node)

@@ -3,8 +3,78 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import ErrorPortAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    check_attempts,
+    check_invalid_inputs,
+    check_no_second_attempt,
+    check_own_work,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "fetch",
+        inputs={"query": "sample query"},
+        outputs={"body": {"sample": "fetch.body"}},
+        method="get",
+        arguments={"url": "https://example.com/", "query": {"q": "sample query"}},
+        answer={"body": {"sample": "fetch.body"}},
+        runs=True,
+        error_port="failure",
+        timeout_ms=200,
+        attempts=3,
+        backoff_ms=10,
+    ),
+    NodeFacts(
+        "stand_in",
+        inputs={"failure": {"type": "sample failure.type", "attempts": "sample failure.attempts"}},
+        outputs={
+            "body": {
+                "text": "nothing",
+                "because": "sample failure.type",
+                "after": "sample failure.attempts",
+            },
+        },
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "check",
+        inputs={"body": {"text": "sample body.text"}},
+        outputs={"text": "check.text"},
+        timeout_ms=30000,
+        invalid_inputs={"body": {}},
+    ),
+    NodeFacts(
+        "report",
+        inputs={"error": {"node": "sample error.node"}, "query": "sample query"},
+        outputs={"summary": {"failed": "sample error.node", "query": "sample query"}},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "sign",
+        inputs={"summary": {"sample": "sample summary"}},
+        outputs={"signed": {"sample": "sign.signed"}},
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_fetched() -> None:
@@ -39,80 +109,39 @@ def test_the_handler_answers() -> None:
     assert case.ran >= {"report", "sign"}
 
 
-def test_fetch_is_tried_3_times() -> None:
-    """'fetch' is tried 3 times, with growing pauses."""
-    node = run_node(
-        ErrorPortAgent,
-        "fetch",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"error": "unreachable"},
-    )
-    assert node.attempts == 3
-    assert node.outputs["failure"]["type"] == "error"
-    bounds_s = [0.01, 0.02]
-    assert len(node.delays_s) == len(bounds_s)
-    assert all(0 <= delay_s <= bound_s for delay_s, bound_s in zip(node.delays_s, bounds_s))
-
-
-def test_fetch_times_out() -> None:
-    """Each attempt of 'fetch' ends after 200 ms."""
-    node = run_node(
-        ErrorPortAgent,
-        "fetch",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 201},
-    )
-    assert node.attempts == 3
-    assert node.outputs["failure"]["type"] == "timeout"
-
-
-def test_stand_in_times_out() -> None:
-    """Each attempt of 'stand_in' ends after 30000 ms."""
-    node = run_node(
-        ErrorPortAgent,
-        "stand_in",
-        inputs={"failure": {}},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_report_times_out() -> None:
-    """Each attempt of 'report' ends after 30000 ms."""
-    node = run_node(
-        ErrorPortAgent,
-        "report",
-        inputs={"error": {}, "query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_sign_times_out() -> None:
-    """Each attempt of 'sign' ends after 30000 ms."""
-    node = run_node(
-        ErrorPortAgent,
-        "sign",
-        inputs={"summary": {}},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(ErrorPortAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(ErrorPortAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(ErrorPortAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_attempts(node: NodeFacts) -> None:
+    """All attempts are made, with pauses that double."""
+    check_attempts(ErrorPortAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_no_second_attempt(node: NodeFacts) -> None:
+    """What cannot succeed on a second try is not tried again."""
+    check_no_second_attempt(ErrorPortAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.invalid_inputs], ids=str)
+def test_invalid_inputs(node: NodeFacts) -> None:
+    """An input that its schema refuses fails the node."""
+    check_invalid_inputs(ErrorPortAgent, CONTEXT, node)

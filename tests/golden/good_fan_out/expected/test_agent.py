@@ -3,8 +3,82 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import FanOutAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    check_attempts,
+    check_cache,
+    check_missing_row,
+    check_no_second_attempt,
+    check_own_work,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "city": "sample city",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "weather",
+        inputs={"city": "sample city"},
+        outputs={"body": {"sample": "weather.body"}, "status": 625},
+        method="get",
+        arguments={"url": "${env.WEATHER_URL}/v1", "query": {"q": "sample city"}, "timeout_s": 0.9},
+        answer={"body": {"sample": "weather.body"}, "status": 625},
+        runs=True,
+        timeout_ms=30000,
+        attempts=2,
+        backoff_ms=10,
+        cache_s=60.0,
+        other_inputs={"city": "another city"},
+    ),
+    NodeFacts(
+        "news",
+        inputs={"city": "sample city"},
+        outputs={"articles": ["news.articles"]},
+        method="post",
+        arguments={
+            "url": "https://news.example.com/sample city",
+            "headers": {"x-api-key": "${env.NEWS_KEY}"},
+            "body": {},
+        },
+        answer={"body": ["news.articles"]},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "profile",
+        outputs={"row": {"sample": "profile.row"}},
+        method="read",
+        arguments={"name": "cities", "version": 2, "key": {"name": "sample city"}},
+        answer={"sample": "profile.row"},
+        row_optional=True,
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "gather",
+        inputs={
+            "weather": {"sample": "sample weather"},
+            "status": 764,
+            "articles": ["sample articles"],
+            "row": {"sample": "sample row"},
+        },
+        outputs={"response": {"sample": "gather.response"}},
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_all_three() -> None:
@@ -43,82 +117,45 @@ def test_without_a_row() -> None:
     }
 
 
-def test_weather_is_tried_2_times() -> None:
-    """'weather' is tried 2 times, with growing pauses."""
-    node = run_node(
-        FanOutAgent,
-        "weather",
-        inputs={"city": "text"},
-        context={"city": "test"},
-        outcomes={"error": "unreachable"},
-    )
-    assert node.attempts == 2
-    assert node.error is not None
-    assert node.error.kind == "error"
-    bounds_s = [0.01]
-    assert len(node.delays_s) == len(bounds_s)
-    assert all(0 <= delay_s <= bound_s for delay_s, bound_s in zip(node.delays_s, bounds_s))
-
-
-def test_weather_times_out() -> None:
-    """Each attempt of 'weather' ends after 30000 ms."""
-    node = run_node(
-        FanOutAgent,
-        "weather",
-        inputs={"city": "text"},
-        context={"city": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 2
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_news_times_out() -> None:
-    """Each attempt of 'news' ends after 30000 ms."""
-    node = run_node(
-        FanOutAgent,
-        "news",
-        inputs={"city": "text"},
-        context={"city": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_profile_times_out() -> None:
-    """Each attempt of 'profile' ends after 30000 ms."""
-    node = run_node(
-        FanOutAgent,
-        "profile",
-        inputs={},
-        context={"city": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_gather_times_out() -> None:
-    """Each attempt of 'gather' ends after 30000 ms."""
-    node = run_node(
-        FanOutAgent,
-        "gather",
-        inputs={"weather": {}, "status": 1, "articles": [], "row": {}},
-        context={"city": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(FanOutAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "city" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(FanOutAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(FanOutAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_attempts(node: NodeFacts) -> None:
+    """All attempts are made, with pauses that double."""
+    check_attempts(FanOutAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_no_second_attempt(node: NodeFacts) -> None:
+    """What cannot succeed on a second try is not tried again."""
+    check_no_second_attempt(FanOutAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.method == "read"], ids=str)
+def test_missing_row(node: NodeFacts) -> None:
+    """A key without a row is no reason to try again."""
+    check_missing_row(FanOutAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.cache_s], ids=str)
+def test_cache(node: NodeFacts) -> None:
+    """Equal calls share a result while it stands; others do not."""
+    check_cache(FanOutAgent, CONTEXT, node)

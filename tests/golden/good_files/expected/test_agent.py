@@ -3,8 +3,41 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.json."""
 
+import pytest
+
 from agent import FilesAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_cache, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "locale": "sample locale",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "answer",
+        inputs={"query": "sample query"},
+        outputs={"text": "answer.text"},
+        timeout_ms=30000,
+        cache_s=5.0,
+        reads=("locale",),
+        other_inputs={"query": "another query"},
+    ),
+    NodeFacts(
+        "dump",
+        inputs={"value": "sample value"},
+        outputs={"text": "sample value 😀"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_a() -> None:
@@ -14,37 +47,27 @@ def test_a() -> None:
     assert case.output == "q en 😀"
 
 
-def test_answer_times_out() -> None:
-    """Each attempt of 'answer' ends after 30000 ms."""
-    node = run_node(
-        FilesAgent,
-        "answer",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_dump_times_out() -> None:
-    """Each attempt of 'dump' ends after 30000 ms."""
-    node = run_node(
-        FilesAgent,
-        "dump",
-        inputs={"value": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(FilesAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(FilesAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(FilesAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.cache_s], ids=str)
+def test_cache(node: NodeFacts) -> None:
+    """Equal calls share a result while it stands; others do not."""
+    check_cache(FilesAgent, CONTEXT, node)

@@ -3,8 +3,38 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import LineAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "clean",
+        inputs={"query": "sample query"},
+        outputs={"text": "clean.text"},
+        timeout_ms=30000,
+    ),
+    NodeFacts("count", inputs={"text": "sample text"}, outputs={"words": 840}, timeout_ms=30000),
+    NodeFacts(
+        "respond",
+        inputs={"words": "sample words"},
+        outputs={"response": {"text": "sample words words", "trace": "sample trace_id"}},
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_words_are_counted() -> None:
@@ -15,51 +45,21 @@ def test_words_are_counted() -> None:
     assert case.ran >= {"clean", "count", "respond"}
 
 
-def test_clean_times_out() -> None:
-    """Each attempt of 'clean' ends after 30000 ms."""
-    node = run_node(
-        LineAgent,
-        "clean",
-        inputs={"query": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_count_times_out() -> None:
-    """Each attempt of 'count' ends after 30000 ms."""
-    node = run_node(
-        LineAgent,
-        "count",
-        inputs={"text": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_respond_times_out() -> None:
-    """Each attempt of 'respond' ends after 30000 ms."""
-    node = run_node(
-        LineAgent,
-        "respond",
-        inputs={"words": "text"},
-        context={"query": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(LineAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(LineAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(LineAgent, CONTEXT, node)

@@ -3,8 +3,86 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import ScoresAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    check_missing_row,
+    check_own_work,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "model",
+        outputs={"model": {"name": "churn", "version": 1, "path": "/sample"}},
+        method="get_model",
+        arguments={"name": "churn", "version": None},
+        answer={"name": "churn", "version": 1, "path": "/sample"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "former",
+        outputs={"model": {"name": "churn", "version": 1, "path": "/sample"}},
+        method="get_model",
+        arguments={"name": "churn", "version": 3},
+        answer={"name": "churn", "version": 1, "path": "/sample"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "usage",
+        inputs={"user_id": "sample user_id"},
+        outputs={"logins": 259, "plan": "usage.plan"},
+        method="read",
+        arguments={
+            "name": "usage_v2",
+            "key": {"user_id": "sample user_id"},
+            "as_of": "2024-01-01T00:00:00Z",
+            "features": ("plan", "logins"),
+        },
+        answer={"logins": 259, "plan": "usage.plan"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "keep",
+        inputs={
+            "user_id": "sample user_id",
+            "logins": 616,
+            "model": {"version": "sample model.version"},
+            "former": {"version": "sample former.version"},
+        },
+        outputs={"kept": True},
+        method="write",
+        arguments={
+            "name": "scores",
+            "data": {
+                "user_id": "sample user_id",
+                "logins": 616,
+                "by": "sample model.version",
+                "before": "sample former.version",
+            },
+            "event_time": "2024-01-01T00:00:00Z",
+        },
+        answer=True,
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_a_score_is_kept() -> None:
@@ -27,65 +105,27 @@ def test_a_score_is_kept() -> None:
     assert case.output == {"kept": True}
 
 
-def test_model_times_out() -> None:
-    """Each attempt of 'model' ends after 30000 ms."""
-    node = run_node(
-        ScoresAgent,
-        "model",
-        inputs={},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_former_times_out() -> None:
-    """Each attempt of 'former' ends after 30000 ms."""
-    node = run_node(
-        ScoresAgent,
-        "former",
-        inputs={},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_usage_times_out() -> None:
-    """Each attempt of 'usage' ends after 30000 ms."""
-    node = run_node(
-        ScoresAgent,
-        "usage",
-        inputs={"user_id": "text"},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_keep_times_out() -> None:
-    """Each attempt of 'keep' ends after 30000 ms."""
-    node = run_node(
-        ScoresAgent,
-        "keep",
-        inputs={"user_id": "text", "logins": 1, "model": {}, "former": {}},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(ScoresAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "user_id" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(ScoresAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(ScoresAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.method == "read"], ids=str)
+def test_missing_row(node: NodeFacts) -> None:
+    """A key without a row is no reason to try again."""
+    check_missing_row(ScoresAgent, CONTEXT, node)

@@ -3,8 +3,63 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import PromptAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    StateFacts,
+    check_attempts,
+    check_fallback,
+    check_invalid_outputs,
+    check_no_second_attempt,
+    check_own_work,
+    check_state,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "tone": "sample tone",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "greet",
+        inputs={"query": "sample query"},
+        outputs={"answer": "greet.answer", "sure": False},
+        model="gpt-4o-mini",
+        completion='{"answer": "greet.answer", "sure": false}',
+        invalid_completion="null",
+        prompt_holds=("sample query", "sample tone"),
+        runs=True,
+        fallback_on=("timeout", "validation_fail"),
+        fallback={"answer": "Hello", "sure": False},
+        timeout_ms=1000,
+        attempts=2,
+        backoff_ms=1000,
+        invalid_outputs={"answer": ""},
+    ),
+    # Not tested of 'plain': its own work, for which no values were found.
+    NodeFacts(
+        "plain",
+        inputs={"answer": "sample answer"},
+        outputs={"text": "plain.text"},
+        fallback_on=("error",),
+        fallback={"text": "silence"},
+        timeout_ms=30000,
+        state=StateFacts("session", key_fields=("user_id",)),
+        other_inputs={"answer": "another answer"},
+    ),
+]
 
 
 def test_answered() -> None:
@@ -32,51 +87,6 @@ def test_fallbacks() -> None:
     assert case.output == {"text": "silence", "sure": False}
 
 
-def test_greet_is_tried_2_times() -> None:
-    """'greet' is tried 2 times, with growing pauses."""
-    node = run_node(
-        PromptAgent,
-        "greet",
-        inputs={"query": "text"},
-        context={"query": "test", "user_id": "test"},
-        outcomes={"error": "unreachable"},
-    )
-    assert node.attempts == 2
-    assert node.error is not None
-    assert node.error.kind == "error"
-    bounds_s = [1.0]
-    assert len(node.delays_s) == len(bounds_s)
-    assert all(0 <= delay_s <= bound_s for delay_s, bound_s in zip(node.delays_s, bounds_s))
-
-
-def test_greet_times_out() -> None:
-    """Each attempt of 'greet' ends after 1000 ms."""
-    node = run_node(
-        PromptAgent,
-        "greet",
-        inputs={"query": "text"},
-        context={"query": "test", "user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 1001},
-    )
-    assert node.attempts == 2
-    assert node.error is None
-    assert node.outputs
-
-
-def test_plain_times_out() -> None:
-    """Each attempt of 'plain' ends after 30000 ms."""
-    node = run_node(
-        PromptAgent,
-        "plain",
-        inputs={"answer": "text"},
-        context={"query": "test", "user_id": "test", "tone": "test", "session_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(PromptAgent, request={}, mocks={})
@@ -84,3 +94,45 @@ def test_missing_fields_are_refused() -> None:
     assert case.error is not None
     assert "query" in case.error
     assert "user_id" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_attempts(node: NodeFacts) -> None:
+    """All attempts are made, with pauses that double."""
+    check_attempts(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_no_second_attempt(node: NodeFacts) -> None:
+    """What cannot succeed on a second try is not tried again."""
+    check_no_second_attempt(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.fallback_on], ids=str)
+def test_fallback(node: NodeFacts) -> None:
+    """A fallback answers to its kinds of failure, and no others."""
+    check_fallback(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.invalid_outputs or node.invalid_completion], ids=str)
+def test_invalid_outputs(node: NodeFacts) -> None:
+    """A result that its schema refuses fails the attempt."""
+    check_invalid_outputs(PromptAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.state], ids=str)
+def test_state(node: NodeFacts) -> None:
+    """State is kept by key, for its time, and not after a failure."""
+    check_state(PromptAgent, CONTEXT, node)

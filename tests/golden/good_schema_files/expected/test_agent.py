@@ -3,9 +3,46 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import QuotesAgent
 from irc_runtime.schema import Schema
-from irc_runtime.testing import run_case
+from irc_runtime.testing import (
+    NodeFacts,
+    check_invalid_inputs,
+    check_invalid_outputs,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "customer": "sample customer",
+    "lines": "sample lines",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "quote",
+        inputs={
+            "customer": {
+                "name": "sample customer.name",
+                "address": {"city": "sample customer.address.city"},
+            },
+            "lines": ["sample lines"],
+        },
+        outputs={"total": {"sample": "quote.total"}},
+        timeout_ms=30000,
+        invalid_inputs={"customer": None, "lines": None},
+        invalid_outputs={"total": None},
+    ),
+]
 
 
 def test_a_quote() -> None:
@@ -65,3 +102,21 @@ def test_missing_fields_are_refused() -> None:
     assert case.error is not None
     assert "customer" in case.error
     assert "lines" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(QuotesAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.invalid_inputs], ids=str)
+def test_invalid_inputs(node: NodeFacts) -> None:
+    """An input that its schema refuses fails the node."""
+    check_invalid_inputs(QuotesAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.invalid_outputs or node.invalid_completion], ids=str)
+def test_invalid_outputs(node: NodeFacts) -> None:
+    """A result that its schema refuses fails the attempt."""
+    check_invalid_outputs(QuotesAgent, CONTEXT, node)

@@ -3,8 +3,48 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import CounterAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    StateFacts,
+    check_attempts,
+    check_no_second_attempt,
+    check_state,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "session_id": "sample session_id",
+    "user_id": "sample user_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "count",
+        outputs={"turn": 317},
+        error_port="failed",
+        timeout_ms=30000,
+        attempts=2,
+        backoff_ms=50,
+        state=StateFacts("session", key_fields=("session_id",), ttl_s=3600.0),
+    ),
+    NodeFacts(
+        "note",
+        inputs={"turn": 428},
+        outputs={"text": "note.text"},
+        timeout_ms=30000,
+        state=StateFacts("request"),
+        other_inputs={"turn": 723},
+    ),
+]
 
 
 def test_the_first_turn() -> None:
@@ -12,49 +52,8 @@ def test_the_first_turn() -> None:
     case = run_case(CounterAgent, request={"session_id": "s1"}, mocks={})
     assert case.status == 200, case.error
     assert case.output == {"text": "turn 1"}
-
-
-def test_count_is_tried_2_times() -> None:
-    """'count' is tried 2 times, with growing pauses."""
-    node = run_node(
-        CounterAgent,
-        "count",
-        inputs={},
-        context={"session_id": "test", "user_id": "test"},
-        outcomes={"error": "unreachable"},
-    )
-    assert node.attempts == 2
-    assert node.outputs["failed"]["type"] == "error"
-    bounds_s = [0.05]
-    assert len(node.delays_s) == len(bounds_s)
-    assert all(0 <= delay_s <= bound_s for delay_s, bound_s in zip(node.delays_s, bounds_s))
-
-
-def test_count_times_out() -> None:
-    """Each attempt of 'count' ends after 30000 ms."""
-    node = run_node(
-        CounterAgent,
-        "count",
-        inputs={},
-        context={"session_id": "test", "user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 2
-    assert node.outputs["failed"]["type"] == "timeout"
-
-
-def test_note_times_out() -> None:
-    """Each attempt of 'note' ends after 30000 ms."""
-    node = run_node(
-        CounterAgent,
-        "note",
-        inputs={"turn": 1},
-        context={"session_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
+    assert case.kept.get("count", {"turn"}) >= {"turn"}
+    assert case.kept.get("note", {"turn"}) >= {"turn"}
 
 
 def test_missing_fields_are_refused() -> None:
@@ -63,3 +62,27 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "session_id" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(CounterAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_attempts(node: NodeFacts) -> None:
+    """All attempts are made, with pauses that double."""
+    check_attempts(CounterAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.attempts > 1], ids=str)
+def test_no_second_attempt(node: NodeFacts) -> None:
+    """What cannot succeed on a second try is not tried again."""
+    check_no_second_attempt(CounterAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.state], ids=str)
+def test_state(node: NodeFacts) -> None:
+    """State is kept by key, for its time, and not after a failure."""
+    check_state(CounterAgent, CONTEXT, node)

@@ -3,8 +3,46 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import PricesAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+
+# Request fields that every node finds.
+CONTEXT = {
+    "item": "sample item",
+    "currency": "sample currency",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "price",
+        inputs={"item": "sample item"},
+        outputs={"amount": 105},
+        error_port="unknown",
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "respond",
+        inputs={"amount": 602},
+        outputs={"answer": {"amount": 602, "currency": "sample currency", "shop": "${env.SHOP}"}},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "sorry",
+        inputs={"error": {"type": "sample error.type"}},
+        outputs={"answer": {"sorry": "sample error.type"}},
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_an_item_has_its_price() -> None:
@@ -22,50 +60,21 @@ def test_an_unknown_item_is_told_so() -> None:
     assert case.output == {"sorry": "error"}
 
 
-def test_price_times_out() -> None:
-    """Each attempt of 'price' ends after 30000 ms."""
-    node = run_node(
-        PricesAgent,
-        "price",
-        inputs={"item": "text"},
-        context={"item": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.outputs["unknown"]["type"] == "timeout"
-
-
-def test_respond_times_out() -> None:
-    """Each attempt of 'respond' ends after 30000 ms."""
-    node = run_node(
-        PricesAgent,
-        "respond",
-        inputs={"amount": 1},
-        context={"item": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_sorry_times_out() -> None:
-    """Each attempt of 'sorry' ends after 30000 ms."""
-    node = run_node(
-        PricesAgent,
-        "sorry",
-        inputs={"error": {}},
-        context={"item": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(PricesAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "item" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(PricesAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(PricesAgent, CONTEXT, node)

@@ -3,8 +3,48 @@
 # ruff: noqa: I001, RUF100  (which imports are first-party is the repository's matter)
 """Tests of flow.yaml."""
 
+import pytest
+
 from agent import GreetKnownAgent
-from irc_runtime.testing import run_case, run_node
+from irc_runtime.testing import (
+    NodeFacts,
+    check_missing_row,
+    check_own_work,
+    check_timeout,
+    run_case,
+)
+
+# Request fields that every node finds.
+CONTEXT = {
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+
+# What the flow says of each node, with sample values that fit its ports.
+NODES = [
+    NodeFacts(
+        "find",
+        outputs={"user": {"sample": "find.user"}},
+        method="read",
+        arguments={"name": "users", "key": {"user_id": "sample user_id"}},
+        answer={"sample": "find.user"},
+        runs=True,
+        timeout_ms=30000,
+    ),
+    NodeFacts(
+        "greet",
+        inputs={"user": {"name": "sample user.name"}},
+        outputs={"text": "greet.text"},
+        model="gpt-4o-mini",
+        completion="greet.text",
+        prompt_holds=("sample user.name", "sample user_id"),
+        runs=True,
+        timeout_ms=30000,
+    ),
+]
 
 
 def test_a_known_user_is_greeted() -> None:
@@ -21,37 +61,27 @@ def test_a_known_user_is_greeted() -> None:
     assert case.output == "Hello, Ann"
 
 
-def test_find_times_out() -> None:
-    """Each attempt of 'find' ends after 30000 ms."""
-    node = run_node(
-        GreetKnownAgent,
-        "find",
-        inputs={},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
-def test_greet_times_out() -> None:
-    """Each attempt of 'greet' ends after 30000 ms."""
-    node = run_node(
-        GreetKnownAgent,
-        "greet",
-        inputs={"user": {}},
-        context={"user_id": "test"},
-        outcomes={"outputs": {}, "delay_ms": 30001},
-    )
-    assert node.attempts == 1
-    assert node.error is not None
-    assert node.error.kind == "timeout"
-
-
 def test_missing_fields_are_refused() -> None:
     """A request without the required fields gets 400."""
     case = run_case(GreetKnownAgent, request={}, mocks={})
     assert case.status == 400
     assert case.error is not None
     assert "user_id" in case.error
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
+def test_own_work(node: NodeFacts) -> None:
+    """Each node asks for what the flow says, and gives its outputs."""
+    check_own_work(GreetKnownAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)
+def test_timeout(node: NodeFacts) -> None:
+    """An attempt ends when its time is over, and not before."""
+    check_timeout(GreetKnownAgent, CONTEXT, node)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node.method == "read"], ids=str)
+def test_missing_row(node: NodeFacts) -> None:
+    """A key without a row is no reason to try again."""
+    check_missing_row(GreetKnownAgent, CONTEXT, node)
