@@ -20,9 +20,7 @@ FLOW = click.Path()
 """A flow's file; the type lets shells complete it."""
 
 
-def check_all(
-    flows: Sequence[str], source_root: str, cache: Cache | None = None
-) -> list[Result]:
+def check_all(flows: Sequence[str], source_root: str, cache: Cache | None = None) -> list[Result]:
     """Check flows that are named by paths relative to the working folder.
 
     Args:
@@ -33,7 +31,7 @@ def check_all(
     def read(name: str) -> bytes:
         return Path(name).read_bytes()
 
-    names = dict.fromkeys(_relative(flow) for flow in flows)
+    names = dict.fromkeys(relative(flow) for flow in flows)
     results = [
         check(name, read, source_root, cache) for name in progress(tuple(names), "Compiling")
     ]
@@ -57,7 +55,7 @@ def _check_modules(results: Sequence[Result]) -> None:
             )  # fmt: skip
 
 
-def _relative(flow: str) -> str:
+def relative(flow: str) -> str:
     """The path as it is shown: relative to the working folder, with forward slashes."""
     path = Path(flow)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):

@@ -31,6 +31,7 @@ COMMANDS = {
         "Write an agent's image, PEX, KServe manifest and build context.",
     ),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
+    "serve": ("irc.cli.serve:serve", "Serve FLOW with KServe, and follow its edits."),
     "test": ("irc.cli.test:test", "Run the generated tests of FLOWS, with nothing left behind."),
 }
 """Where each subcommand is, and its line in ``irc --help``, which imports none of them."""
