@@ -1,12 +1,12 @@
 """The flow's own Python in the generated module."""
 
-import ast
 
 import pytest
 
 from irc.emit.names import Names
 from irc.emit.user_code import PlacedCode, place_code
 from irc.ir.lowered import UserCode
+from irc.syntax import parse_module
 
 HEAD = "def transform(inputs, context, state):\n"
 
@@ -16,7 +16,7 @@ def placed(text: str, *taken: str, is_async: bool = False) -> PlacedCode:
     for name in taken:
         names.take(name)
     code = UserCode(
-        "n_transform", text=text, tree=ast.parse(text), first_line=1, is_async=is_async
+        "n_transform", text=text, syntax=parse_module(text), first_line=1, is_async=is_async
     )
     return place_code(code, names, "n")
 

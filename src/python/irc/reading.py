@@ -76,8 +76,8 @@ class _Builder:
     longer tell `!!str 5` from `5`.
 
     A span for each value takes as long as reading does, and more memory than the values; of a
-    valid flow few are ever asked for. So the first reading keeps those of the upper levels alone
-    (``_is_kept``), and the text is read again, for all of them, when another one is asked for.
+    valid flow few are ever asked for. So the first reading keeps those alone (``_KEPT``), and the
+    text is read again, for all of them, when another one is asked for.
 
     Args:
         everywhere: keep the span of each value.
@@ -182,7 +182,7 @@ class _Builder:
 
     def _sequence(self, path: Path | None) -> tuple[list[Any], Event]:
         result: list[Any] = []
-        kept = path is not None and (self.everywhere or _is_kept(path))
+        kept = path is not None and (self.everywhere or len(path) < 2)
         event = self.next()
         while type(event) is not yaml.SequenceEndEvent:
             below = (*path, len(result)) if kept and path is not None else None
@@ -192,13 +192,13 @@ class _Builder:
 
     def _mapping(self, path: Path | None) -> tuple[dict[str, Any], Event]:
         result: dict[str, Any] = {}
-        kept = path is not None and (self.everywhere or _is_kept(path))
+        kept = ALL if self.everywhere else _kept(path)
         event = self.next()
         while type(event) is not yaml.MappingEndEvent:
             if self._is_key(event, result, path):
                 key = event.value  # type: ignore[union-attr]  # keys are scalars
                 below = None
-                if kept and path is not None:
+                if path is not None and (kept is ALL or key in kept):
                     below = (*path, key)
                     self.document.keys[below] = self._span(event, event)
                 result[key] = self._value(self.next(), below)
@@ -223,17 +223,21 @@ class _Builder:
         return False
 
 
-def _is_kept(path: Path) -> bool:
-    """Whether the spans of the values right below a path are kept in any case.
+ALL = frozenset(["*"])
+NONE: frozenset[str] = frozenset()
 
-    They are those that the line map, and the comments of the generated code, refer to.
-    """
-    depth = len(path)
-    return (
-        depth < 2
-        or (depth == 2 and path[0] == "nodes")
-        or (depth in (3, 4) and path[0] == "nodes" and path[2] in ("prompt", "transform"))
-    )
+_KEPT = (ALL, ALL, frozenset(["transform", "prompt"]), frozenset(["spec", "template", "system"]), frozenset(["file"]))
+"""The keys below ``nodes`` whose spans are kept in any case, by the depth of their mapping.
+
+They are those that the line map, and the comments of the generated code, refer to.
+"""
+
+
+def _kept(path: Path | None) -> frozenset[str]:
+    """The keys of a mapping whose spans are kept in any case."""
+    if path is None or len(path) >= len(_KEPT) or (len(path) > 1 and path[0] != "nodes"):
+        return NONE
+    return _KEPT[len(path)]
 
 
 def _count(value: Any, limit: int) -> int:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import TypeVar
+from dataclasses import dataclass
 
 MAX_TREE_DEPTH = 150
 """Levels of nesting; the passes over syntax trees recurse, a few frames for each."""
 
 
-Tree = TypeVar("Tree", ast.Module, ast.Expression)
+@dataclass(frozen=True)
+class Module:
+    """A module's text, read once for all who look at it.
+
+    Attributes:
+        nodes: all nodes of the tree, breadth first.
+    """
+
+    tree: ast.Module
+    nodes: list[ast.AST]
 
 
 class TooDeepError(ValueError):
@@ -20,8 +29,8 @@ class TooDeepError(ValueError):
         super().__init__("too deeply nested")
 
 
-def parse_module(text: str) -> ast.Module:
-    """The tree of a module.
+def parse_module(text: str) -> Module:
+    """Read a module.
 
     Raises:
         SyntaxError, ValueError, MemoryError, RecursionError: as ``ast.parse``.
@@ -29,22 +38,30 @@ def parse_module(text: str) -> ast.Module:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _bounded(ast.parse(text))
+        tree = ast.parse(text)
+    return Module(tree, _bounded(tree))
 
 
 def parse_expression(text: str) -> ast.Expression:
     """The tree of an expression; raises as ``parse_module`` does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _bounded(ast.parse(text, mode="eval"))
+        tree = ast.parse(text, mode="eval")
+    _bounded(tree)
+    return tree
 
 
-def _bounded(tree: Tree) -> Tree:
-    level: list[ast.AST] = [tree]
+def _bounded(tree: ast.AST) -> list[ast.AST]:
+    """The nodes of a tree of a bounded depth."""
+    nodes = [tree]
+    start = 0
     for _ in range(MAX_TREE_DEPTH):
-        level = [child for node in level for child in _children(node)]
-        if not level:
-            return tree
+        end = len(nodes)
+        for node in nodes[start:end]:
+            nodes += _children(node)
+        if len(nodes) == end:
+            return nodes
+        start = end
     raise TooDeepError
 
 
@@ -87,8 +104,13 @@ def _as_async(item: ast.stmt) -> ast.stmt:
     return ast.copy_location(ast.AsyncFunctionDef(**fields), item)
 
 
+_AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
+
+
 def awaits(function: ast.FunctionDef) -> bool:
     """Whether the function's own body awaits; nested functions do not count."""
+    if not any(isinstance(node, _AWAITING) for node in walk(function)):
+        return False
     stack: list[ast.AST] = list(function.body)
     while stack:
         node = stack.pop()

@@ -44,8 +44,8 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
         names: the module's names; the code's own are taken from it.
         prefix: put before names that are taken.
     """
-    assert code.text is not None and code.tree is not None
-    tree, nodes = code.tree, walk(code.tree)
+    assert code.text is not None and code.syntax is not None
+    tree, nodes = code.syntax.tree, code.syntax.nodes
     imports, removed = _hoist(tree, nodes)
     renamed = {"transform": code.function}
     own = _bound(tree.body, imports=True) | _declared_global(nodes)

@@ -72,8 +72,7 @@ class Graph:
 
     def predecessors(self, node: str) -> list[str]:
         """The nodes that feed a node, each once, in file order."""
-        sources = (link.source for link in self.into_node(node))
-        return list(dict.fromkeys(s.node for s in sources if isinstance(s, NodePort)))
+        return self._predecessors[node]
 
     def successors(self, node: str) -> list[str]:
         return self._successors.get(node, [])
@@ -95,6 +94,11 @@ class Graph:
                 if isinstance(link.target, NodePort):
                     followers.setdefault(link.source.node, {})[link.target.node] = None
         self._successors = {node: list(names) for node, names in followers.items()}
+        self._predecessors = {node: self._feeding(node) for node in self.flow.nodes}
+
+    def _feeding(self, node: str) -> list[str]:
+        sources = (link.source for link in self.into_node(node))
+        return list(dict.fromkeys(s.node for s in sources if isinstance(s, NodePort)))
 
 
 def output_port(node: Node, name: str) -> Port | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from irc.emit.code import Code
 from irc.source import Path
+from irc.syntax import Module
 
 if TYPE_CHECKING:
     from irc.passes.template_reads import TemplateReads
@@ -20,7 +20,7 @@ class UserCode:
     Attributes:
         function: the name that the method calls.
         text: the source, for code that stands in the YAML; None for imported functions.
-        tree: the source's tree.
+        syntax: the source, read.
         module: where an imported function comes from.
         imported: the function's name in that module.
         first_line: the line of the flow's file on which the source starts.
@@ -29,7 +29,7 @@ class UserCode:
 
     function: str
     text: str | None = None
-    tree: ast.Module | None = None
+    syntax: Module | None = None
     module: str | None = None
     imported: str = "transform"
     first_line: int = 0

@@ -20,7 +20,7 @@ from irc.passes.relative_imports import (
 from irc.passes.shape import validate
 from irc.passes.state_writes import state_writes
 from irc.source import Path
-from irc.syntax import awaits, check_module, parse_module, walk
+from irc.syntax import Module, awaits, check_module, parse_module, walk
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
@@ -81,16 +81,16 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
         start = sum(len(item) + 1 for item in lines[: line - 1]) + column
         return lowering.document.text_span(path, start, start + 1)
 
-    tree = _parse(lowering, text, place)
-    if tree is None:
+    module = _parse(lowering, text, place)
+    if module is None:
         return None
-    transform = _find_transform(lowering, tree, lowering.document.span(path), place)
+    transform = _find_transform(lowering, module.tree, lowering.document.span(path), place)
     if transform is None:
         return None
-    package = _check_imports(lowering, tree, place)
-    if package is not None and relative_imports(tree):
-        text = with_absolute_imports(text, tree, package)
-        tree = parse_module(text)
+    package = _check_imports(lowering, module, place)
+    if package is not None and relative_imports(module):
+        text = with_absolute_imports(text, module, package)
+        module = parse_module(text)
     is_async = isinstance(transform, ast.AsyncFunctionDef)
     if isinstance(transform, ast.FunctionDef) and awaits(transform):
         is_async = True
@@ -98,7 +98,7 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
             "W406", place(transform.lineno, transform.col_offset),
             "a plain 'def transform' that awaits is compiled as 'async def'",
         )  # fmt: skip
-    return UserCode(function, text=text, tree=tree, first_line=first_line, is_async=is_async)
+    return UserCode(function, text=text, syntax=module, first_line=first_line, is_async=is_async)
 
 
 def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
@@ -124,10 +124,10 @@ def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
     def place(line: int, column: int) -> Span:
         return Span(source.name, line, column + 1, line, column + 2)
 
-    tree = _parse(lowering, source.text, place)
-    if tree is None:
+    module = _parse(lowering, source.text, place)
+    if module is None:
         return None
-    found = _find_transform(lowering, tree, lowering.document.span(file_path), place)
+    found = _find_transform(lowering, module.tree, lowering.document.span(file_path), place)
     if found is None:
         return None
     if isinstance(found, ast.FunctionDef) and awaits(found):
@@ -166,10 +166,10 @@ def module_name(file: str, source_root: str) -> str:
     return posixpath.splitext(relative)[0].replace("/", ".")
 
 
-def _parse(lowering: Lowering, text: str, place: Place) -> ast.Module | None:
+def _parse(lowering: Lowering, text: str, place: Place) -> Module | None:
     try:
-        tree = parse_module(text)
-        check_module(tree)
+        module = parse_module(text)
+        check_module(module.tree)
     except SyntaxError as error:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         lowering.report.error("E406", place(line, column), f"not valid Python: {error.msg}")
@@ -178,11 +178,11 @@ def _parse(lowering: Lowering, text: str, place: Place) -> ast.Module | None:
             "E406", place(1, 0), f"not valid Python: {error or 'too deeply nested'}"
         )
     else:
-        return tree
+        return module
     return None
 
 
-def _check_imports(lowering: Lowering, tree: ast.Module, place: Place) -> str | None:
+def _check_imports(lowering: Lowering, module: Module, place: Place) -> str | None:
     """Check that the generated module can hold the code's imports; gives the module's package.
 
     Reports:
@@ -192,7 +192,7 @@ def _check_imports(lowering: Lowering, tree: ast.Module, place: Place) -> str | 
     beside = posixpath.join(posixpath.dirname(files.document.source.name), "agent.py")
     package = module_name(beside, files.source_root).rpartition(".")[0]
     fine = True
-    for item in walk(tree):
+    for item in module.nodes:
         if not isinstance(item, ast.ImportFrom):
             continue
         if item.level and absolute_name(item, package) is None:
@@ -216,13 +216,14 @@ def _note_reads(
     lowering: Lowering, function: ast.FunctionDef | ast.AsyncFunctionDef | None
 ) -> None:
     """Note what code reads: all that there is, where its text does not show it."""
-    fields = None if function is None else context_reads(function)
+    nodes = [] if function is None else walk(function)
+    fields = None if function is None else context_reads(function, nodes)
     if fields is None:
         lowering.result.reads_any_field = True
         context = lowering.graph.flow.context
         fields = {*context.requires, *context.optional, "user_id", "session_id", "auth"}
     lowering.result.context_fields |= fields
-    inputs = None if function is None else input_reads(function)
+    inputs = None if function is None else input_reads(function, nodes)
     if inputs is None:
         lowering.result.reads_any_input = True
     else:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-
-from irc.syntax import walk
+from collections.abc import Callable, Sequence
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def context_reads(function: Function) -> set[str] | None:
-    """The fields that a ``transform`` reads of its second parameter.
-
-    Returns:
-        Their names; None where the context is passed on or read by a computed name, so that any
-        field may be read.
-    """
-    return _reads(function, 1, _field)
-
-
-def input_reads(function: Function) -> set[str] | None:
-    """The inputs that a ``transform`` reads of its first parameter; None as for the context."""
-    return _reads(function, 0, _input)
 
 
 Access = tuple[str, ast.expr]
 """A name that is read, and the node of the parameter that it is read of."""
 
 
+def context_reads(function: Function, nodes: Sequence[ast.AST]) -> set[str] | None:
+    """The fields that a ``transform`` reads of its second parameter.
+
+    Args:
+        nodes: those of the function.
+    Returns:
+        Their names; None where the context is passed on or read by a computed name, so that any
+        field may be read.
+    """
+    return _reads(function, nodes, 1, _field)
+
+
+def input_reads(function: Function, nodes: Sequence[ast.AST]) -> set[str] | None:
+    """The inputs that a ``transform`` reads of its first parameter; None as for the context."""
+    return _reads(function, nodes, 0, _input)
+
+
 def _reads(
-    function: Function, position: int, access: Callable[[ast.AST], Access | None]
+    function: Function,
+    nodes: Sequence[ast.AST],
+    position: int,
+    access: Callable[[ast.AST], Access | None],
 ) -> set[str] | None:
     parameters = [*function.args.posonlyargs, *function.args.args]
     if len(parameters) <= position:
@@ -38,16 +41,17 @@ def _reads(
     parameter = parameters[position].arg
     names: set[str] = set()
     explained: set[ast.AST] = set()
-    nodes = walk(function)
     for node in nodes:
         found = access(node)
         if found is not None and _is_name(found[1], parameter):
             names.add(found[0])
             explained.add(found[1])
     for node in nodes:
-        if _is_name(node, parameter) and node not in explained:
+        if not isinstance(node, ast.Name):
+            continue
+        if node.id == parameter and node not in explained:
             return None
-        if isinstance(node, ast.Name) and node.id in {"locals", "vars", "eval", "exec"}:
+        if node.id in {"locals", "vars", "eval", "exec"}:
             return None
     return names
 

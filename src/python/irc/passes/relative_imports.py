@@ -6,10 +6,12 @@ import ast
 import io
 import tokenize
 
+from irc.syntax import Module
 
-def relative_imports(tree: ast.Module) -> list[ast.ImportFrom]:
+
+def relative_imports(module: Module) -> list[ast.ImportFrom]:
     """The relative imports of a module, those within functions included."""
-    return [item for item in ast.walk(tree) if isinstance(item, ast.ImportFrom) and item.level]
+    return [item for item in module.nodes if isinstance(item, ast.ImportFrom) and item.level]
 
 
 def absolute_name(item: ast.ImportFrom, package: str) -> str | None:
@@ -21,11 +23,11 @@ def absolute_name(item: ast.ImportFrom, package: str) -> str | None:
     return ".".join([*parts, *([item.module] if item.module else [])])
 
 
-def with_absolute_imports(text: str, tree: ast.Module, package: str) -> str:
+def with_absolute_imports(text: str, module: Module, package: str) -> str:
     """The text with each relative import made absolute; its lines stay where they are."""
     imports = {
         (item.lineno, _column(text, item)): absolute_name(item, package)
-        for item in relative_imports(tree)
+        for item in relative_imports(module)
     }
     lines = text.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
