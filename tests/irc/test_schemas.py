@@ -68,7 +68,9 @@ def test_like_named_parts_of_files_keep_apart() -> None:
     )  # fmt: skip
     assert list(schema.schema["$defs"]) == ["kind", "a", "a_2", "a_kind", "a_kind_2"]  # type: ignore[index]
     assert valid(schema, {"own": 0, "a": {"k": 1}, "b": {"k": 2}}) == [True]
-    assert valid(schema, {"own": 1}, {"a": {"k": 0}}, {"a": {"k": 2}}, {"b": {"k": 1}}) == [False] * 4
+    assert (
+        valid(schema, {"own": 1}, {"a": {"k": 0}}, {"a": {"k": 2}}, {"b": {"k": 1}}) == [False] * 4
+    )
 
 
 def test_pointers_are_unescaped_and_anchors_found() -> None:
@@ -159,7 +161,9 @@ def test_what_is_wrong_is_told(schema: Any, files: dict[str, str], code: str) ->
 
 
 def test_every_file_with_a_mistake_is_told() -> None:
-    schema = {"properties": {"a": {"$ref": "a.json"}, "b": {"$ref": "b.json"}, "c": {"$ref": "c.json"}}}
+    schema = {
+        "properties": {"a": {"$ref": "a.json"}, "b": {"$ref": "b.json"}, "c": {"$ref": "c.json"}}
+    }
     files = {"a.json": '{"type": 1}', "b.json": '{"items": {"$ref": "#/x"}}'}
     assert sorted(codes(check_text(flow(schema), files))) == ["E206", "E313", "E314"]
 

@@ -1,5 +1,7 @@
 import asyncio
 import sqlite3
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
 from irc_runtime.features import FeatureRead, FeatureWrite, connect_features
 from irc_runtime.features.load import load_features
 from irc_runtime.features.sqlite import AS_OF, SqliteFeatures
+from irc_runtime.registry import RegisteredModel, fetch_models
 
 CUSTOMERS = """\
 user_id,event_time,name,plan,tickets
@@ -276,6 +279,27 @@ def test_a_store_that_is_not_there_is_found_at_load(
     monkeypatch.setenv("IRC_FEATURES", address)
     with pytest.raises(LoadError, match=message):
         connect_features()
+
+
+@pytest.mark.parametrize(
+    ("variable", "connect"),
+    [
+        ("IRC_FEATURES", lambda: connect_features(FeatureRead("customers"))),
+        ("IRC_MODELS", lambda: fetch_models(RegisteredModel("churn"))),
+    ],
+)
+def test_an_agent_that_does_not_carry_the_hopsworks_client_says_what_to_add(
+    monkeypatch: pytest.MonkeyPatch, variable: str, connect: Callable[[], object]
+) -> None:
+    for module in ("features", "registry"):
+        path = f"irc_runtime.hopsworks.{module}"
+        monkeypatch.setitem(sys.modules, path, None)  # type: ignore[misc]  # None: not to be found
+    monkeypatch.setenv(variable, "hopsworks://")
+    with pytest.raises(LoadError) as caught:
+        connect()
+    assert caught.value.reason.startswith(f"{variable} names Hopsworks, but this agent does not")
+    line = 'dependencies=["src/python/irc_runtime/hopsworks"]'
+    assert f"add {line} to the agent_flow target in its BUILD file" in caught.value.reason
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all, but some text" * 50])

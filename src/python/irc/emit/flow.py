@@ -34,9 +34,7 @@ class FlowEmitter:
     """The nodes whose outputs another node or the output reads."""
 
     def __post_init__(self) -> None:
-        self.read = {
-            name for node in (*self.analysis.order, None) for name in self._sources(node)
-        }
+        self.read = {name for node in (*self.analysis.order, None) for name in self._sources(node)}
 
     def uses(self, module: str, name: str) -> str:
         self.imports.add((module, name))

@@ -15,6 +15,7 @@ from irc.source import Document
 if TYPE_CHECKING:
     import networkx
 
+
 @dataclass
 class Analysis:
     """What is known of a graph before it runs.

@@ -107,7 +107,9 @@ def handler_route(
             related=[(document.key_span(("nodes", first)), "the handler")],
             hint="it may read the error (an input named 'error', or its only input) and '_input'",
         )  # fmt: skip
-    elif graph.successors(first) and not any(_ends_in_output(link, reached) for link in graph.links):
+    elif graph.successors(first) and not any(
+        _ends_in_output(link, reached) for link in graph.links
+    ):
         # A handler that leads nowhere gives the response itself.
         report.error(
             "E310", document.span(("on_error",)),

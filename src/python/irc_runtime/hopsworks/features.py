@@ -1,0 +1,76 @@
+"""The feature store of a Hopsworks project."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from irc_runtime.batching import Batcher
+from irc_runtime.errors import FeatureStoreError
+from irc_runtime.features import FeatureRead, FeatureStore, FeatureWrite
+from irc_runtime.features.instants import to_microseconds
+from irc_runtime.hopsworks.session import close_session, open_session
+from irc_runtime.hopsworks.sources import Source, Sources
+from irc_runtime.hopsworks.views import Answer, Question
+
+
+class HopsworksFeatures(FeatureStore):
+    """Features of the project that ``HOPSWORKS_PROJECT`` names.
+
+    Args:
+        uses: what the flow reads and writes; all of it is looked up now.
+    Raises:
+        LoadError: the login fails, or the project lacks something.
+    """
+
+    def __init__(self, uses: Sequence[FeatureRead | FeatureWrite]) -> None:
+        self._session = open_session()
+        try:
+            found = self._session.load(lambda: Sources(self._session.project, uses))
+        except BaseException:
+            close_session(self._session)
+            raise
+        self._sources, self._writers = found.by_read, found.by_write
+        self._batcher: Batcher[Source, Question, dict[str, Any] | None] = Batcher(self._ask)
+
+    async def find(
+        self, read: FeatureRead, key: Mapping[str, Any], *, as_of: str | None = None
+    ) -> dict[str, Any] | None:
+        """The record of a key; see ``FeatureStore.find``."""
+        source = self._sources[read]
+        question = source.question(key, None if as_of is None else _instant(as_of))
+        record = await self._batcher(source, question)
+        if record is None or read.features is None:
+            return record
+        return {feature: record.get(feature) for feature in read.features}
+
+    def resolved(self, use: FeatureRead | FeatureWrite) -> tuple[str, int]:
+        """Name and version of what a read or write means."""
+        found = self._sources[use] if isinstance(use, FeatureRead) else self._writers[use]
+        return found.name, found.version
+
+    async def write(self, write: FeatureWrite, data: Any, *, event_time: str | None = None) -> bool:
+        """Add records to a feature group; see ``FeatureStore.write``.
+
+        They are in the online store soon after, and in the history of a group that is fed by a
+        stream when its materialization runs next.
+        """
+        writer = self._writers[write]
+        records = data if isinstance(data, list | tuple) else [data]
+        instant = None if event_time is None else _instant(event_time)
+        frame = writer.frame(records, instant)
+        await self._session.worker.run(lambda: writer.insert(frame))
+        return True
+
+    async def close(self) -> None:
+        """Log out, unless something else of this process uses the session."""
+        await self._batcher.close()
+        close_session(self._session)
+
+    async def _ask(self, source: Source, questions: Sequence[Question]) -> list[Answer]:
+        return await self._session.reads.run(lambda: source.ask(questions))
+
+
+def _instant(text: str) -> int:
+    try:
+        return to_microseconds(text)
+    except (ValueError, OverflowError):
+        raise FeatureStoreError("the time asked for is not an RFC 3339 date and time") from None
