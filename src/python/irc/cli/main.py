@@ -17,6 +17,10 @@ COMMANDS = {
         "irc.cli.compile:compile_flows",
         "Compile FLOWS to Python agents with their tests, line maps and summaries.",
     ),
+    "diff": (
+        "irc.cli.diff:diff",
+        "Say what changed from the flow OLD to NEW, and whether callers see it.",
+    ),
     "explain": (
         "irc.cli.explain:explain",
         "Say what the diagnostic CODE means; without one, list all.",
