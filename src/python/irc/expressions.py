@@ -14,65 +14,18 @@ from dataclasses import dataclass
 
 from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Code, Items, Mapped, quoted
-from irc.syntax import parse_expression
-
-FUNCTIONS = frozenset(
-    ["len", "min", "max", "sum", "abs", "round", "sorted", "any", "all", "str", "int", "float", "bool"]
-)  # fmt: skip
-STR_METHODS = frozenset(
-    [
-        "capitalize",
-        "casefold",
-        "center",
-        "count",
-        "endswith",
-        "expandtabs",
-        "find",
-        "index",
-        "isalnum",
-        "isalpha",
-        "isdecimal",
-        "isdigit",
-        "isidentifier",
-        "islower",
-        "isnumeric",
-        "isspace",
-        "istitle",
-        "isupper",
-        "join",
-        "ljust",
-        "lower",
-        "lstrip",
-        "partition",
-        "removeprefix",
-        "removesuffix",
-        "replace",
-        "rfind",
-        "rindex",
-        "rjust",
-        "rpartition",
-        "rsplit",
-        "rstrip",
-        "split",
-        "splitlines",
-        "startswith",
-        "strip",
-        "swapcase",
-        "title",
-        "upper",
-        "zfill",
-    ]
+from irc.expression_syntax import (
+    FUNCTIONS,
+    METHODS,
+    PLAIN_NODES,
+    Comprehension,
+    context_field,
+    describe,
+    is_literal,
+    names_of,
+    targets_of,
 )
-METHODS = STR_METHODS | {"get", "keys", "values", "items", "copy"}
-
-_PLAIN_NODES = (
-    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Load, ast.Store,
-    ast.Subscript, ast.Slice, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp,
-    ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.keyword,
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow,
-    ast.UAdd, ast.USub, ast.Not, ast.And, ast.Or,
-    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Is, ast.IsNot, ast.In, ast.NotIn,
-)  # fmt: skip
+from irc.syntax import parse_expression
 
 
 @dataclass(frozen=True)
@@ -171,7 +124,7 @@ def compile_expression(
     checker.check(tree.body, frozenset())
     if not checker.ok:
         return None
-    rewritten = _Rewriter(scope).visit(tree)
+    rewritten = _Rewriter(scope, tree).visit(tree)
     return Expression(
         ast.fix_missing_locations(rewritten).body,
         frozenset(checker.names),
@@ -201,6 +154,7 @@ class _Checker:
         self.ok = True
         self.names: set[str] = set()
         self.fields: set[str] = set()
+        self.later: frozenset[str] = frozenset()  # what a comprehension binds further on
 
     def fail(self, code: str, node: ast.AST, message: str, hint: str | None = None) -> None:
         self.ok = False
@@ -219,7 +173,13 @@ class _Checker:
             self._call(node, bound)
         elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
             self._comprehension(node, bound)
-        elif isinstance(node, _PLAIN_NODES):
+        elif isinstance(node, ast.Subscript) and (field := context_field(node)) is not None:
+            self._field(node, field, bound)
+        elif isinstance(node, PLAIN_NODES):
+            if isinstance(node, ast.Compare):
+                self._identity(node)
+            if isinstance(node, ast.BinOp | ast.UnaryOp) and not isinstance(node.op, PLAIN_NODES):
+                self.fail("E402", node, f"{describe(node.op)} is not part of expressions")
             if isinstance(node, ast.Constant) and not isinstance(
                 node.value, str | int | float | None
             ):
@@ -232,9 +192,21 @@ class _Checker:
                 if hasattr(child, "lineno"):
                     self.check(child, bound)
         else:
-            self.fail("E402", node, f"{_describe(node)} is not part of expressions")
+            self.fail("E402", node, f"{describe(node)} is not part of expressions")
+
+    def _identity(self, node: ast.Compare) -> None:
+        """Refuse what Python itself warns of: whether a text or a number is the very same object."""
+        sides = [node.left, *node.comparators]
+        for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if isinstance(operator, ast.Is | ast.IsNot) and any(
+                is_literal(x) for x in (left, right)
+            ):
+                self.fail("E402", node, "`is` compares objects, not values", "write `==` or `!=`")
 
     def _name(self, node: ast.Name, bound: frozenset[str]) -> None:
+        if node.id in self.later:
+            self.fail("E403", node, f"'{node.id}' is bound only further on in the comprehension")
+            return
         if node.id in bound:
             return
         if node.id not in self.scope:
@@ -252,26 +224,34 @@ class _Checker:
         if node.attr.startswith("__"):
             self.fail("E402", node, f"'{node.attr}': names with two underscores are not accessible")
             return
-        if (
-            isinstance(node.value, ast.Name)
-            and node.value.id == "context"
-            and "context" not in bound
-        ):
-            if "context" not in self.scope:
-                self.check(node.value, bound)
-                return
-            self.names.add("context")
-            self.fields.add(node.attr)
-            if node.attr not in self.declared:
-                self.fail(
-                    "E306", node, f"'{node.attr}' is not in the flow's context",
-                    did_you_mean(node.attr, self.declared),
-                )  # fmt: skip
+        field = context_field(node)
+        if field is None:
+            self.check(node.value, bound)
+        else:
+            self._field(node, field, bound)
+
+    def _field(
+        self, node: ast.Attribute | ast.Subscript | ast.Call, field: str, bound: frozenset[str]
+    ) -> None:
+        """Check a read of a context field: ``context.a``, ``context['a']`` or ``context.get('a')``."""
+        if "context" not in self.scope:
+            self.check(ast.copy_location(ast.Name("context", ast.Load()), node), bound)
             return
-        self.check(node.value, bound)
+        self.names.add("context")
+        self.fields.add(field)
+        if field not in self.declared:
+            self.fail(
+                "E306", node, f"'{field}' is not in the flow's context",
+                did_you_mean(field, self.declared),
+            )  # fmt: skip
 
     def _call(self, node: ast.Call, bound: frozenset[str]) -> None:
         function = node.func
+        if (field := context_field(node)) is not None:
+            self._field(node, field, bound)
+            for argument in node.args[1:]:
+                self.check(argument, bound)
+            return
         if isinstance(function, ast.Name):
             if function.id not in FUNCTIONS:
                 self.fail(
@@ -300,48 +280,73 @@ class _Checker:
             else:
                 self.check(keyword.value, bound)
 
+    def _target(self, target: ast.expr) -> None:
+        """Check that a comprehension binds names only: anything else would be changed by it."""
+        if isinstance(target, ast.Tuple | ast.List):
+            for item in target.elts:
+                self._target(item)
+        elif not isinstance(target, ast.Name):
+            self.fail("E402", target, "a comprehension binds names only")
+
     def _comprehension(
         self,
-        node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
+        node: Comprehension,
         bound: frozenset[str],
     ) -> None:
-        for generator in node.generators:
+        outer = self.later
+        every, seen = targets_of(node), frozenset[str]()
+        for index, generator in enumerate(node.generators):
             if generator.is_async:
                 self.fail("E402", generator.target, "`async for` is not part of expressions")
+            if index:  # the first one is evaluated outside of the comprehension
+                self.later = outer - every | every - seen
             self.check(generator.iter, bound)
-            targets = {item.id for item in ast.walk(generator.target) if isinstance(item, ast.Name)}
+            self._target(generator.target)
+            targets = names_of(generator.target)
             for name in sorted(targets & (FUNCTIONS | {"context"})):
                 self.fail("E402", generator.target, f"'{name}' cannot be bound anew")
             bound |= targets
+            seen |= targets
+            self.later = outer - every | every - seen
             for condition in generator.ifs:
                 self.check(condition, bound)
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         for element in elements:
             self.check(element, bound)
+        self.later = outer
 
 
 class _Rewriter(ast.NodeTransformer):
     """Names of the scope to their code; ``a.b`` to ``a["b"]`` unless it is called."""
 
-    def __init__(self, scope: Mapping[str, str]) -> None:
+    def __init__(self, scope: Mapping[str, str], tree: ast.Expression) -> None:
         self.scope = scope
-        self.bound: frozenset[str] = frozenset()
+        self.bound: dict[str, str] = {}
         self.outer = frozenset({*scope.values(), "ctx", "inputs", "self"})
+        self.written = names_of(tree.body)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in self.bound:  # a comprehension's own; it must not hide what stands outside
-            name = f"{node.id}_" if node.id in self.outer else node.id
-            return ast.Name(name, node.ctx)
+        if node.id in self.bound:
+            return ast.Name(self.bound[node.id], node.ctx)
         if node.id in self.scope:
             return ast.parse(self.scope[node.id], mode="eval").body
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if isinstance(node.value, ast.Name) and node.value.id == "context":
+        if context_field(node) is not None:
             return ast.parse(context_read(node.attr), mode="eval").body
         return ast.Subscript(self.visit(node.value), ast.Constant(node.attr), ast.Load())
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        field = context_field(node)
+        if field is not None:
+            return ast.parse(context_read(field), mode="eval").body
+        return self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if context_field(node) is not None:
+            function = ast.Attribute(ast.Name("ctx", ast.Load()), "get", ast.Load())
+            return ast.Call(function, [self.visit(item) for item in node.args], [])
         if isinstance(node.func, ast.Attribute):
             node.func.value = self.visit(node.func.value)
         node.args = [self.visit(item) for item in node.args]
@@ -349,22 +354,22 @@ class _Rewriter(ast.NodeTransformer):
             keyword.value = self.visit(keyword.value)
         return node
 
-    def _scoped(self, node: ast.AST) -> ast.AST:
+    def _scoped(self, node: Comprehension) -> ast.AST:
         outer = self.bound
-        names = {
-            item.id
-            for generator in node.generators  # type: ignore[attr-defined]
-            for item in ast.walk(generator.target)
-            if isinstance(item, ast.Name)
-        }
-        node.generators[0].iter = self.visit(node.generators[0].iter)  # type: ignore[attr-defined]
-        first = node.generators[0].iter  # type: ignore[attr-defined]
-        self.bound = outer | names
-        node.generators[0].iter = ast.Constant(None)  # type: ignore[attr-defined]
+        first = self.visit(node.generators[0].iter)
+        self.bound = outer | {name: self._free(name) for name in targets_of(node)}
+        node.generators[0].iter = ast.Constant(None)
         self.generic_visit(node)
-        node.generators[0].iter = first  # type: ignore[attr-defined]
+        node.generators[0].iter = first
         self.bound = outer
         return node
+
+    def _free(self, name: str) -> str:
+        """A name for what a comprehension binds; it must not hide what stands outside."""
+        free = name
+        while free in self.outer or (free != name and free in self.written):
+            free += "_"
+        return free
 
     visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _scoped
 
@@ -376,11 +381,3 @@ BUILT_IN_FIELDS = ("user_id", "session_id", "trace_id", "event_time", "auth")
 def context_read(field: str) -> str:
     """The code that reads a context field."""
     return f"ctx.{field}" if field in BUILT_IN_FIELDS else f'ctx.get("{field}")'
-
-
-def _describe(node: ast.AST) -> str:
-    names = {
-        "Lambda": "`lambda`", "NamedExpr": "`:=`", "Await": "`await`", "JoinedStr": "an f-string",
-        "Starred": "`*`", "Yield": "`yield`", "YieldFrom": "`yield`", "MatMult": "`@`",
-    }  # fmt: skip
-    return names.get(type(node).__name__, f"`{type(node).__name__.lower()}`")
