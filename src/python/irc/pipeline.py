@@ -98,6 +98,7 @@ def _run(
     flow = shape(document, report)
     if flow is None:
         return
+    document.forget()
     graph = resolve(document, flow, report)
     if graph is None:
         return
@@ -174,10 +175,13 @@ def _digest(flow: Flow, files: Files) -> str:
 
     Comments, ``x-…`` keys and positions in a drawing say nothing.
     """
-    texts = {name: file.text for name, file in sorted(files.loaded.items()) if file is not None}
+    said = hashlib.sha256()
     values = flow.model_dump_json(exclude_unset=True, exclude={"nodes": {"__all__": {"position"}}})
-    said = json.dumps([values, texts], ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(said.encode()).hexdigest()
+    said.update(values.encode())
+    for name, file in sorted(files.loaded.items()):
+        if file is not None:
+            said.update(f"\0{name}\0{file.text}".encode("utf-8", "surrogatepass"))
+    return f"sha256:{said.hexdigest()}"
 
 
 def generate(compiled: Compiled) -> dict[str, str]:
@@ -197,14 +201,9 @@ def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
     """The line map: runs of generated lines and where they come from, docs/language.md."""
     sources: dict[str, int] = {compiled.document.source.name: 0}
     rows = []
-    for run in module.runs:
-        span = run.span
-        node = "null" if run.node is None else f'"{run.node}"'
-        source = sources.setdefault(span.file, len(sources))
-        rows.append(
-            f"    [{run.first}, {run.last}, {node}, {source},"
-            f" {span.line}, {span.column}, {span.end_line}, {span.end_column}]"
-        )
+    for first, last, node, source, *span in module.runs:
+        place = ", ".join(map(str, [sources.setdefault(source, len(sources)), *span]))
+        rows.append(f"    [{first}, {last}, {json.dumps(node)}, {place}]")
     head = json.dumps({"version": 2, "file": file, "sources": list(sources)}, indent=2)
     return head[:-2] + ',\n  "lines": [\n' + ",\n".join(rows) + "\n  ]\n}\n"
 

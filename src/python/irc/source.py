@@ -77,9 +77,18 @@ class Document:
 
     def _find(self, path: Path, spans: dict[Path, Span]) -> None:
         """See to it that the span of a path is there, if there is one."""
-        if self.locate is not None and path not in spans:
+        if path not in spans:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if self.locate is not None:
             locate, self.locate = self.locate, None
             locate()
+
+    def forget(self) -> None:
+        """Give back the plain values, where they can be read again."""
+        if self.locate is not None and not self.has_aliases:
+            self.data = None
 
     def span(self, path: Path) -> Span:
         """The span of a value, or of the nearest value around it."""
@@ -100,6 +109,8 @@ class Document:
         whole value otherwise.
         """
         whole = self.span(path)
+        if self.data is None:
+            self._read_again()
         value = self.data
         for key in path:
             value = value[key]

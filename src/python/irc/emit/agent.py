@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,7 +64,7 @@ class GeneratedModule:
     """A generated module: its text, where its lines come from, and what it imports."""
 
     text: str
-    runs: list[Run]
+    runs: Iterable[Run]
     imports: tuple[str, ...]
 
 
@@ -117,7 +118,7 @@ class _AgentEmitter:
         modules = self._write_imports(top)
         top.extend(above)
         top.extend(body)
-        return GeneratedModule(top.text(), list(top.runs()), modules)
+        return GeneratedModule(top.text(), top.runs(), modules)
 
     # The module's parts
 
@@ -207,7 +208,7 @@ class _AgentEmitter:
         prompts = [prompt for facts in self.facts for prompt in facts.prompts]
         arguments: dict[str, list[str]] = {"models": prompts}
         for facts in self.facts:
-            for resource, constants in facts.uses.items():
+            for resource, constants in facts.uses:
                 arguments.setdefault(resource, []).extend(constants)
         keywords: dict[str, dict[str, Code]] = {"states": self._state_backends()}
         writer.blank()

@@ -9,7 +9,7 @@ from irc.emit.unit import Unit
 from irc.emit.user_code import PlacedCode, place_code
 from irc.emit.writer import Block, Writer, line_mark
 from irc.expressions import context_read
-from irc.ir.lowered import Body, Facts, LoweredNode
+from irc.ir.lowered import Body, LoweredNode
 from irc.ir.model import Node
 from irc.source import Document, Path
 
@@ -44,9 +44,8 @@ def emit_node(
     constants, methods = emitter.constants(), emitter.methods()
     own_code = emitter.user_code(placed)
     asked: tuple[Answer, ...] = tuple(names.journal[first_name:])
-    facts = Facts(**{key: getattr(lowered, key) for key in Facts.__dataclass_fields__})
     return Unit(
-        facts=facts,
+        facts=lowered.facts(),
         names=asked,
         constants=emitter.block(constants),
         code=emitter.block(own_code),

@@ -23,7 +23,7 @@ MAX_ATTEMPTS = 20
 MAX_CONCURRENCY = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NodeTests:
     """What is tested of a node.
 

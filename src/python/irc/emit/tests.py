@@ -99,7 +99,8 @@ class _TestEmitter:
             listed = ", ".join(sorted(modules[module]))
             line = f"from {module} import {listed}"
             top.line(line if len(line) <= 100 else f"from {module} import {render(names, 0, 99)}")
-        return "\n".join([*top.lines, *self.body.lines]) + "\n"
+        top.extend(self.body)
+        return top.text()
 
     def _open(self, name: str, doc: str, parameter: str = "") -> None:
         self.body.blank(2)

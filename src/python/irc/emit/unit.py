@@ -8,10 +8,10 @@ from typing import Any
 from irc.emit.names import Answer, Import
 from irc.emit.node_tests import NodeTests
 from irc.emit.writer import Block
-from irc.ir.lowered import Facts
+from irc.ir.lowered import Facts, shared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One compiled node; it does not depend on where in the flow the node stands.
 
@@ -41,7 +41,7 @@ class Unit:
         """As JSON can express it."""
         facts = [getattr(self.facts, item.name) for item in fields(Facts)]
         return [
-            [sorted(value) if isinstance(value, set) else value for value in facts],
+            [sorted(value) if isinstance(value, frozenset) else value for value in facts],
             self.names,
             [[block.text, block.runs] for block in (self.constants, self.code, self.methods)],
             self.user_imports,
@@ -58,13 +58,18 @@ class Unit:
             TypeError, ValueError: the row is something else.
         """
         said, names, blocks, user_imports, modules, is_typed, tests = row
-        facts = Facts()
-        for item, value in zip(fields(Facts), said, strict=True):
-            if item.type == "set[str]":
-                value = set(value)
-            elif item.type == "set[tuple[str, str]]":
-                value = {(module, name) for module, name in value}
-            setattr(facts, item.name, value)
+        prompts, imports, resources, uses, environment, fields_, any_field, inputs, any_input = said
+        facts = Facts(
+            tuple(prompts),
+            shared(frozenset((module, name) for module, name in imports)),
+            shared(frozenset(resources)),
+            tuple((resource, tuple(constants)) for resource, constants in uses),
+            shared(frozenset(environment)),
+            shared(frozenset(fields_)),
+            any_field,
+            shared(frozenset(inputs)),
+            any_input,
+        )
         constants, code, methods = (Block(text, runs) for text, runs in blocks)
         return cls(
             facts,

@@ -6,7 +6,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from irc.diagnostics import Span
 from irc.emit.code import INDENT, Code, render
@@ -23,23 +23,12 @@ def line_mark(delta: int) -> str:
     return f"\0{delta:03d}\0"
 
 
-@dataclass(frozen=True)
-class Run:
-    """Generated lines of one origin.
-
-    Attributes:
-        first, last: the lines, from 1, both included.
-        node: the node that they belong to.
-        span: the part of a source that they come from.
-    """
-
-    first: int
-    last: int
-    node: str | None
-    span: Span
+Run = tuple[int, int, str | None, str, int, int, int, int]
+"""Generated lines of one origin: the first and the last, from 1 and both included, their node, and the
+span they come from: file, line, column, end line, end column."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Block:
     """Lines of one node, wherever the node stands.
 
@@ -53,18 +42,19 @@ class Block:
     runs: Sequence[tuple[int, int, str, int, int, int, int]] = ()
 
 
-@dataclass
 class Writer:
     """Collects lines, and runs of lines of one origin.
 
     A large flow has a hundred thousand runs: each is eight integers here.
     """
 
-    lines: list[str] = field(default_factory=list)
-    _runs: array[int] = field(default_factory=lambda: array("q"))
-    _names: dict[str | None, int] = field(default_factory=dict)
-    _indent: int = 0
-    _origin: tuple[int, ...] | None = None
+    def __init__(self) -> None:
+        self.length = 0
+        self._texts: list[str] = []
+        self._runs = array("q")
+        self._names: dict[str | None, int] = {}
+        self._indent = 0
+        self._origin: tuple[int, ...] | None = None
 
     @contextmanager
     def indented(self, steps: int = 1) -> Iterator[None]:
@@ -81,27 +71,27 @@ class Writer:
 
     def line(self, text: str = "", code: Code | None = None, after: str = "") -> None:
         """Write a statement: text, an expression behind it, and what follows it."""
+        indent = INDENT * self._indent
         if code is not None:
-            indent = INDENT * self._indent
             text += render(code, self._indent, len(indent) + len(text), len(after))
-        first, *rest = (text + after).split("\n")
+        text += after
         # Only the first line is indented here: `render` has laid out the others, and the lines of
         # a text in triple quotes stand as they are.
-        start = len(self.lines) + 1
-        self.lines.append(INDENT * self._indent + first if first else "")
-        self.lines += rest
+        start = self.length + 1
+        self._write(indent + text if text else "")
         if self._origin is not None:
-            self._add(start, len(self.lines), self._origin)
+            self._add(start, self.length, self._origin)
 
     def blank(self, count: int = 1) -> None:
-        self.lines += [""] * count
+        for _ in range(count):
+            self._write("")
 
     def raw(self, lines: Sequence[tuple[str, Span | None]], node: str) -> None:
         """Write lines as they are, each with where it stands in a source."""
         for text, span in lines:
-            self.lines.append(text)
+            self._write(text)
             if text and span is not None:
-                self._add(len(self.lines), len(self.lines), self._key(node, span))
+                self._add(self.length, self.length, self._key(node, span))
 
     def block(self, block: Block, node: str, file: str, line: int) -> None:
         """Write a block of a node that stands on a line of a file."""
@@ -110,38 +100,48 @@ class Writer:
             return
         if "\0" in text:
             text = _MARK.sub(lambda match: str(line + int(match[1])), text)
-        start = len(self.lines) + 1
-        self.lines += text.split("\n")
-        for first, last, other, *at in block.runs:
-            span = Span(other, *at) if other else Span(file, at[0] + line, at[1], at[2] + line, at[3])
-            self._add(start + first, start + last, self._key(node, span))
+        start = self.length + 1
+        self._write(text)
+        names = self._names
+        node_at = names.setdefault(node, len(names))
+        for first, last, other, from_line, column, to_line, to_column in block.runs:
+            moved = 0 if other else line
+            at = names.setdefault(other or file, len(names))
+            key = (node_at, at, from_line + moved, column, to_line + moved, to_column)
+            self._add(start + first, start + last, key)
 
     def to_block(self, file: str, line: int) -> Block:
         """What was written for a node that stands on a line of a file."""
         runs = []
-        for run in self.runs():
-            span = run.span
-            if span.file == file:
-                at = (span.line - line, span.column, span.end_line - line, span.end_column)
-                runs.append((run.first - 1, run.last - 1, "", *at))
-            else:
-                at = (span.line, span.column, span.end_line, span.end_column)
-                runs.append((run.first - 1, run.last - 1, span.file, *at))
-        return Block("\n".join(self.lines), tuple(runs))
+        for first, last, _, of, from_line, column, to_line, to_column in self.runs():
+            moved = line if of == file else 0
+            other = "" if of == file else of
+            at = (from_line - moved, column, to_line - moved, to_column)
+            runs.append((first - 1, last - 1, other, *at))
+        return Block("\n".join(self._texts), tuple(runs))
 
     def runs(self) -> Iterator[Run]:
         """The runs, in order."""
         names = list(self._names)
-        for at in range(0, len(self._runs), 8):
-            first, last, node, file, *span = self._runs[at : at + 8]
-            yield Run(first, last, names[node], Span(str(names[file]), *span))
+        runs = self._runs
+        for at in range(0, len(runs), 8):
+            first, last, node, file, line, column, end_line, end_column = runs[at : at + 8]
+            yield first, last, names[node], str(names[file]), line, column, end_line, end_column
 
     def extend(self, other: Writer) -> None:
         """Write all that another writer holds."""
-        offset = len(self.lines)
-        self.lines += other.lines
-        for run in other.runs():
-            self._add(run.first + offset, run.last + offset, self._key(run.node, run.span))
+        offset = self.length
+        self._texts += other._texts
+        self.length += other.length
+        names = [self._names.setdefault(name, len(self._names)) for name in other._names]
+        runs = other._runs
+        for at in range(0, len(runs), 8):
+            first, last, node, file, *span = runs[at : at + 8]
+            self._runs.extend((first + offset, last + offset, names[node], names[file], *span))
+
+    def _write(self, text: str) -> None:
+        self._texts.append(text)
+        self.length += text.count("\n") + 1
 
     def _key(self, node: str | None, span: Span) -> tuple[int, ...]:
         names = self._names
@@ -162,4 +162,4 @@ class Writer:
             runs.extend((first, last, *key))
 
     def text(self) -> str:
-        return "\n".join(self.lines) + "\n"
+        return "\n".join(self._texts) + "\n"

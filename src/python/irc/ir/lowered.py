@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from irc.emit.code import Code
 from irc.source import Path
@@ -55,35 +57,23 @@ class Body:
         self.lines.append(Line(text, code, depth))
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the agent has to know of a node, besides its code.
+    """What the flow has to know of a node, besides its code; see ``LoweredNode``."""
 
-    Attributes:
-        prompts: the names of the constants that are prompts.
-        imports: modules and names that its code uses.
-        resources: what its code needs of the agent: features, models, http, registry.
-        uses: by resource the names of the constants that it is made with.
-        environment: names of environment variables that it reads.
-        context_fields: the context fields that it reads.
-        reads_any_field: whether it may read others as well.
-        inputs_read: the inputs that it reads.
-        reads_any_input: whether it may read others as well.
-    """
-
-    prompts: list[str] = field(default_factory=list)
-    imports: set[tuple[str, str]] = field(default_factory=set)
-    resources: set[str] = field(default_factory=set)
-    uses: dict[str, list[str]] = field(default_factory=dict)
-    environment: set[str] = field(default_factory=set)
-    context_fields: set[str] = field(default_factory=set)
-    reads_any_field: bool = False
-    inputs_read: set[str] = field(default_factory=set)
-    reads_any_input: bool = False
+    prompts: tuple[str, ...]
+    imports: frozenset[tuple[str, str]]
+    resources: frozenset[str]
+    uses: tuple[tuple[str, tuple[str, ...]], ...]
+    environment: frozenset[str]
+    context_fields: frozenset[str]
+    reads_any_field: bool
+    inputs_read: frozenset[str]
+    reads_any_input: bool
 
 
 @dataclass
-class LoweredNode(Facts):
+class LoweredNode:
     """What the emitter needs of one node.
 
     Attributes:
@@ -98,6 +88,15 @@ class LoweredNode(Facts):
         schemas: self-contained schemas, by constant.
         templates: what each of its templates reads; None for one that does more than is understood.
         state_names: the names that its code sets in its state, whenever it ends well.
+        prompts: the names of the constants that are prompts.
+        imports: modules and names that its code uses.
+        resources: what its code needs of the agent: features, models, http, registry.
+        uses: by resource the names of the constants that it is made with.
+        environment: names of environment variables that it reads.
+        context_fields: the context fields that it reads.
+        reads_any_field: whether it may read others as well.
+        inputs_read: the inputs that it reads.
+        reads_any_input: whether it may read others as well.
     """
 
     body: Body = field(default_factory=Body)
@@ -112,3 +111,35 @@ class LoweredNode(Facts):
     schemas: dict[str, Any] = field(default_factory=dict)
     templates: list[TemplateReads | None] = field(default_factory=list)
     state_names: set[str] = field(default_factory=set)
+    prompts: list[str] = field(default_factory=list)
+    imports: set[tuple[str, str]] = field(default_factory=set)
+    resources: set[str] = field(default_factory=set)
+    uses: dict[str, list[str]] = field(default_factory=dict)
+    environment: set[str] = field(default_factory=set)
+    context_fields: set[str] = field(default_factory=set)
+    reads_any_field: bool = False
+    inputs_read: set[str] = field(default_factory=set)
+    reads_any_input: bool = False
+
+    def facts(self) -> Facts:
+        """What of it the flow has to know."""
+        return Facts(
+            tuple(self.prompts),
+            shared(frozenset(self.imports)),
+            shared(frozenset(self.resources)),
+            tuple((resource, tuple(names)) for resource, names in self.uses.items()),
+            shared(frozenset(self.environment)),
+            shared(frozenset(self.context_fields)),
+            self.reads_any_field,
+            shared(frozenset(self.inputs_read)),
+            self.reads_any_input,
+        )
+
+
+Hashed = TypeVar("Hashed", bound=Hashable)
+
+
+@functools.lru_cache(maxsize=4096)
+def shared(value: Hashed) -> Hashed:
+    """One of all equal values: the nodes of a large flow are much alike."""
+    return value

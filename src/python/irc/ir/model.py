@@ -15,7 +15,6 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    model_validator,
 )
 
 PortType = Literal[
@@ -29,17 +28,9 @@ Name = Annotated[str, Field(strict=True, min_length=1)]
 
 
 class Shape(BaseModel):
-    """A mapping with known keys only; ``x-…`` keys are taken out before."""
+    """A mapping with known keys only; the shape pass takes out ``x-…`` keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def without_extensions(cls, data: Any) -> Any:
-        """Take out what other tools keep in the flow."""
-        if isinstance(data, dict) and any(key.startswith("x-") for key in data):
-            return {key: value for key, value in data.items() if not key.startswith("x-")}
-        return data
 
 
 class FileText(Shape):

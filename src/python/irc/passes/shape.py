@@ -70,11 +70,34 @@ def validate(
         at: where it stands.
         code: the code for all mistakes, in place of E201, E202 and E203.
     """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        _report(document, model, data, at, error.errors(include_url=False), report, code)
-        return None
+    while True:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        extensions = {_path(data, item) for item in errors if _is_extension(item)}
+        if not extensions:
+            _report(document, model, data, at, errors, report, code)
+            return None
+        data = _without(data, (), extensions)
+
+
+def _is_extension(error: ErrorDetails) -> bool:
+    """Whether an error is about a key that another tool keeps in the flow."""
+    return error["type"] == "extra_forbidden" and str(error["loc"][-1]).startswith("x-")
+
+
+def _without(data: Any, at: Path, paths: set[Path]) -> Any:
+    """A value without what stands at some paths; what is on the way to none of them is shared."""
+    if not any(path[: len(at)] == at for path in paths):
+        return data
+    if isinstance(data, dict):
+        return {
+            key: _without(value, (*at, key), paths)
+            for key, value in data.items()
+            if (*at, key) not in paths
+        }
+    return [_without(value, (*at, index), paths) for index, value in enumerate(data)]
 
 
 def _report(
