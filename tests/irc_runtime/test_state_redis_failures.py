@@ -75,7 +75,7 @@ def test_a_redis_that_was_restarted_between_requests_is_found_again(redis: Redis
     async def main() -> None:
         agent = counting(redis)
         assert await agent.predict(REQUEST) == {"number": 1}
-        restart(redis)
+        await asyncio.to_thread(restart, redis)
         assert await agent.predict(REQUEST) == {"number": 1}
         assert await agent.predict(REQUEST) == {"number": 2}
         await agent.close()

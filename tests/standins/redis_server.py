@@ -1,38 +1,37 @@
-"""A real Redis for tests: on a free port of the loopback, with nothing kept on disk."""
+"""A real Redis for tests: on the loopback, with nothing kept on disk."""
 
+import random
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.backoff import ConstantBackoff
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotYet
 from redis.retry import Retry
 
 #: Pants starts tests with a PATH of its own.
 COMMAND = shutil.which("redis-server", path="/usr/local/bin:/usr/bin:/bin")
 
-#: Questions, 20 ms apart, until a server that was started has to answer.
-QUESTIONS = 500
+#: Below those that the kernel gives away by itself, so that a port is still free at a restart.
+PORTS = range(20_000, 32_000)
 
 
 class RedisServer:
-    """A process of redis-server; it always has the same port.
+    """A process of redis-server; it has the same port however often it starts.
 
     Args:
         folder: where its log goes.
-        options: further options of its command line.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self._folder, self._options = folder, options
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "redis.log"
+        self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,23 +40,24 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def client(self) -> Redis:
-        """A client that waits for the server to answer."""
-        return Redis(
-            port=self.port,
-            decode_responses=True,
-            retry=Retry(ConstantBackoff(0.02), QUESTIONS, (NotYet,)),
-        )
+        """A client that does not try again."""
+        return Redis(port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         assert COMMAND is not None
         command = [
-            COMMAND, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder),
-            "--logfile", "redis.log", "--save", "", "--appendonly", "no", *self._options,
+            COMMAND, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._log.parent),
+            "--logfile", str(self._log), "--save", "", "--appendonly", "no",
         ]  # fmt: skip
         self._process = subprocess.Popen(command)
         with self.client() as client:
-            client.ping()
+            while self._process.poll() is None:
+                with suppress(NotYet):
+                    client.ping()
+                    return
+                time.sleep(0.01)
+        raise RuntimeError(self._log.read_text(encoding="utf-8"))
 
     def kill(self) -> None:
         """End at once, as a machine does that loses its power."""
@@ -68,13 +68,21 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
+def running_redis(folder: Path) -> Iterator[RedisServer]:
     """A server for the length of the block; skips the test where there is no redis-server."""
     if COMMAND is None:
         pytest.skip("redis-server is not installed")
-    server = RedisServer(folder, *options)
+    server = RedisServer(folder)
     server.start()
     try:
         yield server
     finally:
         server.kill()
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port is free in {PORTS}")

@@ -73,7 +73,7 @@ class RedisBackend:
                 url,
                 max_connections=MAX_CONNECTIONS,
                 timeout=None,  # the attempt's own time bounds the wait
-                retry=Retry(NoBackoff(), 1),  # for a connection that broke while it was idle
+                retry=Retry(NoBackoff(), 0),  # see redis_scripts: what may be sent once only
                 socket_timeout=TIMEOUT_S,
                 socket_connect_timeout=TIMEOUT_S,
                 decode_responses=True,

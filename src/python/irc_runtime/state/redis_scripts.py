@@ -5,7 +5,8 @@ execution that holds it, and lapses with its lease; ``waiting`` is a sorted set 
 wait, by the time of their coming in microseconds; ``values`` is a hash of names to JSON texts. A
 token is ``<process>:<number>``, and no two executions have the same.
 
-A script that is sent twice, as after a connection that broke, does what it does once.
+No script is sent a second time by itself, as clients do when a connection breaks: a late ``TAKE``
+would put the holder in line again, and a token that is in line may become the holder's once more.
 """
 
 #: Hold the key, or wait in line for it.
