@@ -136,6 +136,7 @@ def test_a_primary_that_became_a_replica_is_tried_again(redis: RedisServer) -> N
     def promote() -> None:
         with redis.client() as client:
             client.replicaof("NO", "ONE")
+            client.flushall()  # of the hold, too, which could not be given back
 
     async def main() -> None:
         agent = counting(redis, demote)

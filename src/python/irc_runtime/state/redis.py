@@ -34,6 +34,9 @@ LEASE_S = 10.0
 #: Seconds that one exchange with Redis, or making one connection, may take.
 TIMEOUT_S = 5.0
 
+#: Seconds for which an execution that has ended waits for the release of its key.
+RELEASE_S = 1.0
+
 #: Connections of a process; executions wait for a free one.
 MAX_CONNECTIONS = 64
 
@@ -73,7 +76,8 @@ class RedisBackend:
                 url,
                 max_connections=MAX_CONNECTIONS,
                 timeout=None,  # the attempt's own time bounds the wait
-                retry=Retry(NoBackoff(), 0),  # see redis_scripts: what may be sent once only
+                retry=Retry(NoBackoff(), 0),  # redis_scripts says why
+                protocol=2,  # with 3, the client takes connections that Redis has closed for good ones
                 socket_timeout=TIMEOUT_S,
                 socket_connect_timeout=TIMEOUT_S,
                 decode_responses=True,
@@ -92,8 +96,8 @@ class RedisBackend:
     async def hold(self, key: str) -> AsyncIterator[Held]:
         """Hold a key: first among the executions of this process, then among processes.
 
-        Who comes first has it first, there and there. The block ends without waiting for the
-        release.
+        Who comes first has it first, there and there. The block ends when the key is released; when
+        it is cancelled, or Redis is slow, the release goes on by itself.
 
         Raises:
             StateError: Redis cannot be reached, or refuses.
@@ -101,6 +105,7 @@ class RedisBackend:
         async with self._locks.hold(key):
             self._numbers += 1
             held = _HeldInRedis(self, f"{self.process}:{self._numbers}", key)
+            wait_s = RELEASE_S
             try:
                 await held.take()
                 renewing = asyncio.create_task(held.renew())
@@ -108,10 +113,14 @@ class RedisBackend:
                     yield held
                 finally:
                     renewing.cancel()
+            except asyncio.CancelledError:
+                wait_s = 0.0
+                raise
             finally:
                 release = asyncio.create_task(held.give())
                 self._releases.add(release)
                 release.add_done_callback(self._releases.discard)
+                await asyncio.wait([release], timeout=wait_s)
 
     async def close(self) -> None:
         """Wait for releases under way, and close the pool."""
