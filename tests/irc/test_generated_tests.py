@@ -1,5 +1,6 @@
 """The generated test file: what it holds, and that it says what it leaves out."""
 
+from irc.emit.flow_tests import flow_tests
 from irc.pipeline import generate
 from tests.irc.compiling import check_text, rendered
 
@@ -79,3 +80,46 @@ def test_an_address_is_said_with_its_references_filled_in() -> None:
     assert '"url": "${env.SHOP}/v1/sample user_id?trace=sample trace_id"' in text
     assert '"headers": {"Authorization": "Bearer ${env.TOKEN}"}' in text
     assert '"lines": "sample order.lines.sku", "whole": "sample order.id"' in text
+
+
+BRANCHING = (
+    HEAD
+    + """\
+nodes:
+  score:
+    inputs: [{name: user_id, type: string}]
+    outputs: [{name: risk, type: number, schema: {minimum: 0, maximum: 1}}]
+    error: {name: error}
+    transform: {mode: code, spec: "def transform(inputs, context, state):\\n    return 0.5"}
+  warn:
+    inputs: [{name: risk, type: string}]
+    outputs: [{name: text, type: string}]
+    transform: {mode: declarative, spec: {op: io.format_response, args: {template: "${risk}"}}}
+edges:
+  - {from: _input.user_id, to: score}
+  - {from: score.risk, to: warn, condition: risk >= 0.75}
+  - {from: warn, to: _output.text}
+  - {from: score.error, to: _output.failure}
+"""
+)
+
+
+def test_a_condition_gets_a_value_on_each_side_of_it() -> None:
+    result = check_text(BRANCHING)
+    assert result.compiled is not None, rendered(result)
+    samples, turned, failed = flow_tests(result.compiled).branches
+    assert samples.ran == ["score", "warn"]
+    assert samples.received == {"warn": {"risk": "0.75"}}
+    assert samples.output == {"text": "sample risk"}
+    assert (turned.name, turned.skipped) == ("score.risk unless risk >= 0.75", ["warn"])
+    assert 0 <= turned.outputs["score"]["risk"] < 0.75
+    assert turned.reasons == ["flow.yaml:16: risk >= 0.75"]
+    assert (failed.failed, failed.skipped) == ("score", ["warn"])
+
+
+def test_an_expression_that_never_ends_is_not_evaluated() -> None:
+    result = check_text(BRANCHING.replace("risk >= 0.75", "risk ** 9 ** 9 > 1"))
+    assert result.compiled is not None, rendered(result)
+    tests = flow_tests(result.compiled)
+    assert tests.branches == []
+    assert tests.left_out == ["the flow as a whole: no values were found for all of its edges"]

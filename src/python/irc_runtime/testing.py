@@ -3,6 +3,13 @@
 Generated tests import from here alone; tests written by hand can do the same.
 """
 
+from irc_runtime.flow_checks import (
+    BranchFacts,
+    check_branch,
+    check_deadline,
+    check_order,
+    check_unhandled,
+)
 from irc_runtime.node_checks import (
     check_attempts,
     check_cache,
@@ -23,14 +30,17 @@ from irc_runtime.runs import CaseResult, NodeResult, run_case, run_node
 from irc_runtime.stubs import UnmockedEdgeError
 
 __all__ = [
+    "BranchFacts",
     "CaseResult",
     "NodeFacts",
     "NodeResult",
     "StateFacts",
     "UnmockedEdgeError",
     "check_attempts",
+    "check_branch",
     "check_cache",
     "check_concurrency",
+    "check_deadline",
     "check_defaults",
     "check_fallback",
     "check_invalid_inputs",
@@ -38,9 +48,11 @@ __all__ = [
     "check_missing_context",
     "check_missing_row",
     "check_no_second_attempt",
+    "check_order",
     "check_own_work",
     "check_state",
     "check_timeout",
+    "check_unhandled",
     "run_case",
     "run_node",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from irc.emit.code import INDENT, Call, Code, call, literal, quoted, render, strings
@@ -33,6 +33,7 @@ class NodeTests:
         left_out: what is not tested, and why.
         outputs: the sample outputs; None where there are none that fit.
         state_names: the names that its code sets in its state, whenever it ends well; sorted.
+        input_schemas, output_schemas: self-contained schemas by port.
     """
 
     row: str = ""
@@ -40,10 +41,12 @@ class NodeTests:
     left_out: tuple[str, ...] = ()
     outputs: dict[str, Any] | None = None
     state_names: tuple[str, ...] = ()
+    input_schemas: dict[str, Any] = field(default_factory=dict)
+    output_schemas: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> list[Any]:
         """As JSON can express it."""
-        return [self.row, self.checks, self.left_out, self.outputs, self.state_names]
+        return [getattr(self, item.name) for item in fields(self)]
 
     @classmethod
     def from_json(cls, row: list[Any]) -> NodeTests:
@@ -52,26 +55,26 @@ class NodeTests:
         Raises:
             TypeError, ValueError: the row is something else.
         """
-        text, checks, left_out, outputs, state_names = row
-        return cls(text, tuple(checks), tuple(left_out), outputs, tuple(state_names))
+        text, checks, left_out, outputs, states, *schemas = row
+        return cls(text, tuple(checks), tuple(left_out), outputs, tuple(states), *schemas)
 
 
 def node_tests(
     name: str, node: Node, lowered: LoweredNode, context: Context, *, has_error_route: bool
 ) -> NodeTests:
     """The tests of one node, which is without mistakes."""
-    states = tuple(sorted(lowered.state_names))
+    empty = NodeTests(
+        state_names=tuple(sorted(lowered.state_names)),
+        input_schemas=_schemas(lowered, lowered.input_schemas),
+        output_schemas=_schemas(lowered, lowered.output_schemas),
+    )
     values = node_values(node, lowered, context)
     if values is None:
-        return NodeTests(
-            left_out=("no inputs that fit its schemas were found",), state_names=states
-        )
+        return replace(empty, left_out=("no inputs that fit its schemas were found",))
     work = own_work(name, node, lowered, values)
     outputs = work.outputs if work is not None else _sampled(name, values.ports)
     if outputs is None:
-        return NodeTests(
-            left_out=("no outputs that fit its schemas were found",), state_names=states
-        )
+        return replace(empty, left_out=("no outputs that fit its schemas were found",))
     facts = _Facts(node, lowered, values, node.error if has_error_route else None)
     if work is not None:
         facts.say({**work.facts, "runs": "True"}, "check_own_work")
@@ -83,8 +86,17 @@ def node_tests(
     shown = {"inputs": values.inputs, "outputs": outputs, "context": values.own_fields}
     keywords = {key: literal(value) for key, value in shown.items() if value}
     row = render(call("NodeFacts", quoted(name), **keywords, **facts.keywords), 1, len(INDENT), 1)
-    checks = tuple(sorted(facts.checks))
-    return NodeTests(f"{INDENT}{row},", checks, tuple(facts.left_out), outputs, states)
+    return replace(
+        empty,
+        row=f"{INDENT}{row},",
+        checks=tuple(sorted(facts.checks)),
+        left_out=tuple(facts.left_out),
+        outputs=outputs,
+    )
+
+
+def _schemas(lowered: LoweredNode, constants: dict[str, str]) -> dict[str, Any]:
+    return {port: lowered.schemas[constant] for port, constant in constants.items()}
 
 
 def _sampled(name: str, ports: list[Port]) -> dict[str, Any] | None:

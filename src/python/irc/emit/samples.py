@@ -76,7 +76,7 @@ def sample_schema(schema: Any, label: str, kind: str | None = None, first: Any =
     if first is not NOTHING:
         candidates = itertools.chain([first], candidates)
     for value in itertools.islice(candidates, MAX_CANDIDATES):
-        if (kind is None or _is_kind(value, kind)) and fits(validator, value):
+        if (kind is None or is_json_kind(value, kind)) and fits(validator, value):
             return value
     return NOTHING
 
@@ -122,7 +122,12 @@ def _plain(kind: str, label: str) -> Any:
     return values[kind]
 
 
-def _is_kind(value: Any, kind: str) -> bool:
+def is_kind(value: Any, port_type: str) -> bool:
+    """Whether a value is of a port's type."""
+    return is_json_kind(value, _KINDS[port_type])
+
+
+def is_json_kind(value: Any, kind: str) -> bool:
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
     types = {"string": str, "boolean": bool, "object": dict, "array": list}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from irc.emit.agent import Compiled, header
 from irc.emit.code import Call, Code, Items, call, literal, mapped, quoted, render
+from irc.emit.flow_tests import BranchFacts as Branch
+from irc.emit.flow_tests import flow_tests
+from irc.emit.inversion import UNKNOWN
 from irc.emit.names import Names, snake
 from irc.emit.node_values import sample_context
+from irc.emit.samples import NOTHING
 from irc.emit.writer import Writer
 from irc.ir.model import Case, Mock
 
@@ -54,6 +58,9 @@ CHECKS = {
 }  # fmt: skip
 """By check of ``irc_runtime.testing``: the test's name, which nodes it is for, what it says."""
 
+FLOW_TESTS = ("branches", "order", "deadline", "unhandled_failure")
+"""Names of tests of the flow as a whole."""
+
 
 def emit_tests(compiled: Compiled) -> str:
     """Write the test module of an agent."""
@@ -76,12 +83,13 @@ class _TestEmitter:
         return name
 
     def emit(self) -> str:
-        for test, _, _ in CHECKS.values():
+        for test in (*(test for test, _, _ in CHECKS.values()), *FLOW_TESTS):
             self.names.take(f"test_{test}")
         self._write_tables()
         for index, case in enumerate(self.flow.tests):
             self._write_case(index, case)
         self._write_missing_fields()
+        self._write_flow()
         self._write_checks({check for tests in self.tests.values() for check in tests.checks})
         top = Writer()
         for line in header(self.compiled):
@@ -145,6 +153,83 @@ class _TestEmitter:
             self.body.line(f'@pytest.mark.parametrize("node", {nodes}, ids=str)')
             self._define(f"test_{test}", doc, "node: NodeFacts")
             self._line(f"{check}({self.agent}, CONTEXT, node)")
+
+    # The flow as a whole
+
+    def _write_flow(self) -> None:
+        tests = flow_tests(self.compiled)
+        if tests.left_out:
+            self.body.blank(2)
+        for reason in tests.left_out:
+            self.body.line(f"# Not tested: {reason}.")
+        if not tests.branches:
+            return
+        self.body.blank(2)
+        self.body.line("# A request, and what nodes give in tests of the flow as a whole.")
+        self.body.line("REQUEST = ", literal(tests.request))
+        self.body.line("SAMPLES = {node.id: node.outputs for node in NODES}")
+        if tests.outputs:
+            self.body.line("SAMPLES |= ", literal(tests.outputs))
+        self.body.blank()
+        self.body.line("# Where the inputs of nodes come from.")
+        edges = {
+            node: {port: tuple(texts) for port, texts in ports.items()}
+            for node, ports in tests.edges.items()
+        }
+        self.body.line("EDGES: dict[str, dict[str, tuple[str, ...]]] = ", literal(edges))
+        self.body.blank()
+        self.body.line("# What comes of the request, and of others that turn a condition.")
+        self.body.line("BRANCHES = [")
+        with self.body.indented():
+            for branch in tests.branches:
+                self.body.line("", self._branch(branch), ",")
+        self.body.line("]")
+        self._write_flow_test(
+            "branches", "Nodes that run, what they receive, and the response.", "check_branch",
+            ("EDGES", "branch"), '@pytest.mark.parametrize("branch", BRANCHES, ids=str)',
+        )  # fmt: skip
+        if tests.in_order:
+            self._write_flow_test(
+                "order", "A node starts when the last of its inputs is there.", "check_order",
+                ("EDGES", "NODES"),
+            )  # fmt: skip
+        if tests.in_time:
+            self._write_flow_test(
+                "deadline", "A request ends when its time is over.", "check_deadline", ()
+            )
+        if tests.unhandled is not None:
+            handler = "None" if tests.handler is None else quoted(tests.handler)
+            self._write_flow_test(
+                "unhandled_failure",
+                "A failure that no edge takes goes to the flow's handler, or else to the caller.",
+                "check_unhandled", (quoted(tests.unhandled), handler),
+            )  # fmt: skip
+
+    def _branch(self, branch: Branch) -> Code:
+        self.uses("irc_runtime.testing", "BranchFacts")
+        keywords: dict[str, Code] = {}
+        for key in ("request", "outputs", "failed"):
+            if getattr(branch, key):
+                keywords[key] = literal(getattr(branch, key))
+        for key in ("ran", "skipped", "received"):
+            if getattr(branch, key):
+                keywords[key] = literal(getattr(branch, key))
+        if branch.output is NOTHING:
+            keywords["reasons"] = literal(branch.reasons)
+        elif branch.output is not UNKNOWN:
+            keywords["output"] = literal(branch.output)
+        return call("BranchFacts", quoted(branch.name), **keywords)
+
+    def _write_flow_test(
+        self, test: str, doc: str, check: str, arguments: tuple[str, ...], mark: str = ""
+    ) -> None:
+        self.uses("irc_runtime.testing", check)
+        self.body.blank(2)
+        if mark:
+            self.uses_pytest = True
+            self.body.line(mark)
+        self._define(f"test_{test}", doc, "branch: BranchFacts" if mark else "")
+        self._line("", call(check, self.agent, "REQUEST", "SAMPLES", *arguments))
 
     # The flow's cases
 

@@ -6,7 +6,16 @@
 import pytest
 
 from agent import CastsAgent
-from irc_runtime.testing import NodeFacts, check_timeout, run_case
+from irc_runtime.testing import (
+    BranchFacts,
+    NodeFacts,
+    check_branch,
+    check_deadline,
+    check_order,
+    check_timeout,
+    check_unhandled,
+    run_case,
+)
 
 # Request fields that every node finds.
 CONTEXT = {
@@ -84,6 +93,62 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "rows" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "rows": [{"sample": "sample rows"}],
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "load": {"rows": ("request.rows",)},
+    "use": {
+        "row": ("load.table -> single_row",),
+        "rows": ("load.table",),
+        "count": ("load.count -> to_string",),
+        "many": ("load.many -> to_string",),
+        "vector": ("load.vector",),
+        "page": ("load.page",),
+    },
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts(
+        "samples",
+        ran=["load", "use"],
+        received={"use": {"row": {"sample": "load.table"}, "count": "771", "many": "false"}},
+        output={"sample": "use.response"},
+    ),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(CastsAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(CastsAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(CastsAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(CastsAgent, REQUEST, SAMPLES, "load", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

@@ -6,7 +6,17 @@
 import pytest
 
 from agent import ContextAgent
-from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+from irc_runtime.testing import (
+    BranchFacts,
+    NodeFacts,
+    check_branch,
+    check_deadline,
+    check_order,
+    check_own_work,
+    check_timeout,
+    check_unhandled,
+    run_case,
+)
 
 # Request fields that every node finds.
 CONTEXT = {
@@ -61,6 +71,64 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+SAMPLES |= {"self": {"run": ""}}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "class": {"query": ("request.query",)},
+    "load": {"text": ("class.text",)},
+    "self": {"text": ("load.text",)},
+    "ctx": {"inputs": ("self.run if len(run) > 0",)},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts(
+        "samples",
+        ran=["class", "load", "self"],
+        skipped=["ctx"],
+        reasons=["flow.yaml:87: len(run) > 0"],
+    ),
+    BranchFacts(
+        "self.run if len(run) > 0",
+        outputs={"self": {"run": "a"}},
+        ran=["ctx"],
+        output={"total-price $": "sample inputs"},
+    ),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(ContextAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(ContextAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(ContextAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(ContextAgent, REQUEST, SAMPLES, "class", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

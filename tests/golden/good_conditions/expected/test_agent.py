@@ -6,7 +6,17 @@
 import pytest
 
 from agent import ConditionsAgent
-from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+from irc_runtime.testing import (
+    BranchFacts,
+    NodeFacts,
+    check_branch,
+    check_deadline,
+    check_order,
+    check_own_work,
+    check_timeout,
+    check_unhandled,
+    run_case,
+)
 
 # Request fields that every node finds.
 CONTEXT = {
@@ -67,6 +77,73 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "amount" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "amount": 602,
+    "currency": "EUR",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+SAMPLES |= {"rate": {"euros": 100}}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "rate": {
+        "amount": ("request.amount",),
+        "currency": ("request.currency if currency in ['EUR', 'USD']", "default"),
+    },
+    "small": {"euros": ("rate.euros if euros < 100",)},
+    "large": {"euros": ("rate.euros if not euros < 100",)},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts(
+        "samples",
+        ran=["rate", "large"],
+        skipped=["small"],
+        output={"text": "AS MUCH AS 721", "exact": 100},
+    ),
+    BranchFacts(
+        "request.currency unless currency in ['EUR', 'USD']",
+        request={"currency": "something else"},
+        output={"text": "AS MUCH AS 721", "exact": 100},
+    ),
+    BranchFacts(
+        "rate.euros if euros < 100",
+        outputs={"rate": {"euros": 99}},
+        ran=["small"],
+        skipped=["large"],
+        output={"text": "only 721", "exact": 99},
+    ),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(ConditionsAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(ConditionsAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(ConditionsAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(ConditionsAgent, REQUEST, SAMPLES, "rate", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

@@ -6,7 +6,17 @@
 import pytest
 
 from agent import DiamondAgent
-from irc_runtime.testing import NodeFacts, check_own_work, check_timeout, run_case
+from irc_runtime.testing import (
+    BranchFacts,
+    NodeFacts,
+    check_branch,
+    check_deadline,
+    check_order,
+    check_own_work,
+    check_timeout,
+    check_unhandled,
+    run_case,
+)
 
 # Request fields that every node finds.
 CONTEXT = {
@@ -68,6 +78,56 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "split": {"query": ("request.query",)},
+    "longest": {"words": ("split.words",)},
+    "lengths": {"words": ("split.words",)},
+    "join": {"word": ("longest.word",), "lengths": ("lengths.lengths",)},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts(
+        "samples",
+        ran=["split", "longest", "lengths", "join"],
+        output={"word": "sample word", "lengths": ["sample lengths"], "first": "sample lengths"},
+    ),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(DiamondAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(DiamondAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(DiamondAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(DiamondAgent, REQUEST, SAMPLES, "split", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

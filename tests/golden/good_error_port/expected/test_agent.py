@@ -7,12 +7,17 @@ import pytest
 
 from agent import ErrorPortAgent
 from irc_runtime.testing import (
+    BranchFacts,
     NodeFacts,
     check_attempts,
+    check_branch,
+    check_deadline,
     check_invalid_inputs,
     check_no_second_attempt,
+    check_order,
     check_own_work,
     check_timeout,
+    check_unhandled,
     run_case,
 )
 
@@ -115,6 +120,58 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "query" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+SAMPLES |= {"fetch": {"body": {"text": "fetch.body.text"}}}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "fetch": {"query": ("request.query",)},
+    "stand_in": {"failure": ("fetch.failure",)},
+    "check": {"body": ("fetch.body", "stand_in.body")},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts(
+        "samples",
+        ran=["fetch", "check"],
+        skipped=["stand_in", "report", "sign"],
+        output="check.text",
+    ),
+    BranchFacts("fetch fails", failed="fetch", ran=["stand_in"]),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(ErrorPortAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(ErrorPortAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(ErrorPortAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(ErrorPortAgent, REQUEST, SAMPLES, "check", "report")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

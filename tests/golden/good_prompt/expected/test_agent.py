@@ -7,12 +7,16 @@ import pytest
 
 from agent import PromptAgent
 from irc_runtime.testing import (
+    BranchFacts,
     NodeFacts,
     StateFacts,
     check_attempts,
+    check_branch,
+    check_deadline,
     check_fallback,
     check_invalid_outputs,
     check_no_second_attempt,
+    check_order,
     check_own_work,
     check_state,
     check_timeout,
@@ -94,6 +98,46 @@ def test_missing_fields_are_refused() -> None:
     assert case.error is not None
     assert "query" in case.error
     assert "user_id" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "query": "sample query",
+    "user_id": "sample user_id",
+    "tone": "sample tone",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "greet": {"query": ("request.query",)},
+    "plain": {"answer": ("greet.answer",)},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts("samples", ran=["greet", "plain"], output={"text": "plain.text", "sure": False}),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(PromptAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(PromptAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(PromptAgent, REQUEST, SAMPLES)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

@@ -8,10 +8,15 @@ import pytest
 from agent import QuotesAgent
 from irc_runtime.schema import Schema
 from irc_runtime.testing import (
+    BranchFacts,
     NodeFacts,
+    check_branch,
+    check_deadline,
     check_invalid_inputs,
     check_invalid_outputs,
+    check_order,
     check_timeout,
+    check_unhandled,
     run_case,
 )
 
@@ -102,6 +107,53 @@ def test_missing_fields_are_refused() -> None:
     assert case.error is not None
     assert "customer" in case.error
     assert "lines" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "customer": {
+        "name": "sample customer.name",
+        "address": {"city": "sample customer.address.city"},
+    },
+    "lines": ["sample lines"],
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "quote": {"customer": ("request.customer",), "lines": ("request.lines",)},
+}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts("samples", ran=["quote"], output={"sample": "quote.total"}),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(QuotesAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(QuotesAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(QuotesAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(QuotesAgent, REQUEST, SAMPLES, "quote", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

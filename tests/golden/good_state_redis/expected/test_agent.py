@@ -7,12 +7,17 @@ import pytest
 
 from agent import CounterAgent
 from irc_runtime.testing import (
+    BranchFacts,
     NodeFacts,
     StateFacts,
     check_attempts,
+    check_branch,
+    check_deadline,
     check_no_second_attempt,
+    check_order,
     check_state,
     check_timeout,
+    check_unhandled,
     run_case,
 )
 
@@ -62,6 +67,47 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "session_id" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "session_id": "sample session_id",
+    "user_id": "sample user_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {"note": {"turn": ("count.turn",)}}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts("samples", ran=["count", "note"], output={"text": "note.text"}),
+    BranchFacts("count fails", failed="count", skipped=["note"]),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(CounterAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(CounterAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(CounterAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(CounterAgent, REQUEST, SAMPLES, "note", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

@@ -7,10 +7,15 @@ import pytest
 
 from agent import GreetKnownAgent
 from irc_runtime.testing import (
+    BranchFacts,
     NodeFacts,
+    check_branch,
+    check_deadline,
     check_missing_row,
+    check_order,
     check_own_work,
     check_timeout,
+    check_unhandled,
     run_case,
 )
 
@@ -67,6 +72,46 @@ def test_missing_fields_are_refused() -> None:
     assert case.status == 400
     assert case.error is not None
     assert "user_id" in case.error
+
+
+# A request, and what nodes give in tests of the flow as a whole.
+REQUEST = {
+    "user_id": "sample user_id",
+    "session_id": "sample session_id",
+    "trace_id": "sample trace_id",
+    "auth": "sample auth",
+    "event_time": "2024-01-01T00:00:00Z",
+}
+SAMPLES = {node.id: node.outputs for node in NODES}
+
+# Where the inputs of nodes come from.
+EDGES: dict[str, dict[str, tuple[str, ...]]] = {"greet": {"user": ("find.user",)}}
+
+# What comes of the request, and of others that turn a condition.
+BRANCHES = [
+    BranchFacts("samples", ran=["find", "greet"], output="greet.text"),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=str)
+def test_branches(branch: BranchFacts) -> None:
+    """Nodes that run, what they receive, and the response."""
+    check_branch(GreetKnownAgent, REQUEST, SAMPLES, EDGES, branch)
+
+
+def test_order() -> None:
+    """A node starts when the last of its inputs is there."""
+    check_order(GreetKnownAgent, REQUEST, SAMPLES, EDGES, NODES)
+
+
+def test_deadline() -> None:
+    """A request ends when its time is over."""
+    check_deadline(GreetKnownAgent, REQUEST, SAMPLES)
+
+
+def test_unhandled_failure() -> None:
+    """A failure that no edge takes goes to the flow's handler, or else to the caller."""
+    check_unhandled(GreetKnownAgent, REQUEST, SAMPLES, "find", None)
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
