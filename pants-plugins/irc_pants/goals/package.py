@@ -1,4 +1,4 @@
-"""`package` of an `agent_flow`: PEX, image, KServe manifest, sources and build context."""
+"""`package` of an `agent_flow`: what its target takes, an image or the archive of a function."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
+from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import summary_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import (
@@ -70,6 +71,32 @@ class AgentFlowPackageFieldSet(PackageFieldSet):
 
 
 @dataclass(frozen=True)
+class AgentFunctionRequest:
+    """An agent as an AWS Lambda function."""
+
+    field_set: AgentFlowPackageFieldSet
+
+
+@dataclass(frozen=True)
+class AgentImageRequest:
+    """An agent as an image, with what starts it."""
+
+    field_set: AgentFlowPackageFieldSet
+
+
+@dataclass(frozen=True)
+class AgentPackage:
+    """All that is left behind of an agent.
+
+    Attributes:
+        log_line: what to say of it.
+    """
+
+    digest: Digest
+    log_line: str
+
+
+@dataclass(frozen=True)
 class AgentFilesRequest:
     """The parts of an agent's package, each made by itself."""
 
@@ -90,6 +117,53 @@ class AgentFiles:
 
 @rule(desc="Package an agent flow", level=LogLevel.DEBUG)
 async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackage:
+    references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
+    if references.target == "lambda":
+        package = await Get(AgentPackage, AgentFunctionRequest(field_set))
+    else:
+        package = await Get(AgentPackage, AgentImageRequest(field_set))
+    path = field_set.output_path.value_or_default(file_ending=None)
+    digest = await Get(Digest, AddPrefix(package.digest, path))
+    return BuiltPackage(
+        digest, (BuiltPackageArtifact(path, extra_log_lines=(package.log_line,)),)
+    )
+
+
+@rule(desc="Package an agent as an AWS Lambda function", level=LogLevel.DEBUG)
+async def package_agent_function(request: AgentFunctionRequest) -> AgentPackage:
+    field_set = request.field_set
+    compiled, requirements, sources = await MultiGet(
+        Get(CompiledFlow, CompileFlowRequest(field_set.source)),
+        Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
+        Get(AgentSources, AgentSourcesRequest(field_set.source)),
+    )
+    generated, first_party = await MultiGet(
+        Get(Digest, AddPrefix(compiled.digest, "generated")),
+        Get(Digest, AddPrefix(sources.digest, "sources")),
+    )
+    input_digest = await Get(
+        Digest, MergeDigests((generated, first_party, requirements.pex.digest))
+    )
+    output = await Get(
+        IrcOutput,
+        IrcProcess(
+            (
+                "package",
+                f"--agent=generated/{summary_path(compiled.agent)}",
+                "--generated=generated",
+                "--sources=sources",
+                f"--deps-pex={requirements.pex.name}",
+            ),
+            description=f"Package {field_set.address}",
+            input_digest=input_digest,
+        ),
+    )
+    return AgentPackage(output.digest, "AWS Lambda: lambda.zip, and its template.yaml")
+
+
+@rule(desc="Package an agent as an image", level=LogLevel.DEBUG)
+async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
+    field_set = request.field_set
     compiled, requirements, sources, base = await MultiGet(
         Get(CompiledFlow, CompileFlowRequest(field_set.source)),
         Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
@@ -123,13 +197,9 @@ async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackag
     )
     shared_blobs = await Get(Digest, MergeDigests((base_blobs, requirement_blobs)))
     shared_blobs = await Get(Digest, AddPrefix(shared_blobs, "image"))
-    package = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
-    path = field_set.output_path.value_or_default(file_ending=None)
-    digest = await Get(Digest, AddPrefix(package, path))
+    digest = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
     reference = json.loads(summary[0].content)["reference"]
-    return BuiltPackage(
-        digest, (BuiltPackageArtifact(path, extra_log_lines=(f"Image: {reference}",)),)
-    )
+    return AgentPackage(digest, f"Image: {reference}")
 
 
 @rule

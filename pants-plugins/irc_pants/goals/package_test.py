@@ -26,8 +26,10 @@ def rule_runner() -> RuleRunner:
                 "agent_flow(name='agent')\n"
                 "agent_flow(name='pushed', image_repository='greeter')\n"
                 "agent_flow(name='zip', layout='zipapp')\n"
+                "agent_flow(name='function', source='function.flow.yaml')\n"
             ),
             "flows/flow.yaml": FLOW,
+            "flows/function.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n",
             "flows/greet.py": "",
         }
     )
@@ -93,3 +95,17 @@ def test_the_repository_stands_behind_the_prefix(rule_runner: RuleRunner) -> Non
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:
     _, files = package(rule_runner, "zip")
     assert files["agent.pex"].startswith(b"#!/usr/bin/env python3.11")
+
+
+def test_a_function_is_made_of_code_and_requirements_and_of_no_image(
+    rule_runner: RuleRunner,
+) -> None:
+    built, files = package(rule_runner, "function")
+    (artifact,) = built.artifacts
+    assert artifact.extra_log_lines == ("AWS Lambda: lambda.zip, and its template.yaml",)
+    assert set(files) == {"lambda.zip"}
+    made = json.loads(files["lambda.zip"])
+    assert set(made["options"]) == {"agent", "generated", "sources", "deps-pex"}
+    assert "irc_runtime/aws_lambda.py" in made["inputs"]["sources"]
+    assert "irc_runtime/serving.py" not in made["inputs"]["sources"]
+    assert any(path.startswith(".deps/pex-") for path in made["inputs"]["deps-pex"])

@@ -108,6 +108,12 @@ def files(root):
 def main(argv):
     output = argv.pop()
     options = dict(item.removeprefix("--").split("=", 1) for item in argv if "=" in item)
+    inputs = {name: files(options[name]) for name in ("generated", "sources", "deps-pex")}
+    if "base" not in options:
+        os.makedirs(output)
+        with open(f"{output}/lambda.zip", "w") as file:
+            json.dump({"options": options, "inputs": inputs}, file)
+        return
     pex = f"{output}/agent.pex"
     os.makedirs(f"{pex}/__pex__")
     os.makedirs(f"{output}/image/blobs/sha256")
@@ -118,7 +124,7 @@ def main(argv):
     report = {
         "reference": f"{options.get('repository', 'here')}@sha256:0",
         "options": options,
-        "inputs": {name: files(options[name]) for name in ("generated", "sources", "deps-pex")},
+        "inputs": inputs,
         "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
     }
     with open(f"{output}/image.json", "w") as file:

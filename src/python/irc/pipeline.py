@@ -228,6 +228,10 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
         "sources": [file],
         "imports": list(module.imports),
         "environment": environment,
+        "writes_features": any(
+            ("irc_runtime.features", "FeatureWrite") in unit.facts.imports
+            for unit in compiled.units.values()
+        ),
         "deployment": {"target": flow.deployment.target, "kserve": kserve},
     }
     return json.dumps(summary, indent=2) + "\n"

@@ -7,7 +7,7 @@ from typing import Any
 from irc.oci.base import Base, Platform
 from irc.oci.layer import bytes_file, write_layer
 from irc.oci.thirdparty import build_third_party
-from irc.package.build import Inputs
+from irc.package.build import ImageInputs, Inputs
 from tests.irc.oci.packed_pex import write_packed_pex
 
 LOADER = """\
@@ -61,6 +61,7 @@ def summary(**changes: Any) -> dict[str, Any]:
         "sources": ["flows/demo/agent.py"],
         "imports": ["shared.code"],
         "environment": ["LOG_LEVEL"],
+        "writes_features": False,
         "deployment": {"target": "kserve", "kserve": KSERVE},
         **changes,
     }
@@ -99,11 +100,13 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
         agent=folder / "generated/flows/demo/agent.json",
         generated=folder / "generated",
         sources=folder / "sources",
-        base=folder / "base.json",
-        deps=folder / "deps.json",
         deps_pex=pex,
-        lock=folder / "default.lock",
-        repository=repository,
+        image=ImageInputs(
+            base=folder / "base.json",
+            deps=folder / "deps.json",
+            lock=folder / "default.lock",
+            repository=repository,
+        ),
     )
 
 
@@ -113,11 +116,11 @@ def arguments(inputs: Inputs, output: Path) -> list[str]:
         "--agent": inputs.agent,
         "--generated": inputs.generated,
         "--sources": inputs.sources,
-        "--base": inputs.base,
-        "--deps": inputs.deps,
         "--deps-pex": inputs.deps_pex,
-        "--lock": inputs.lock,
         "--output-dir": output,
-        **({"--repository": inputs.repository} if inputs.repository else {}),
     }
+    if inputs.image is not None:
+        image = inputs.image
+        options |= {"--base": image.base, "--deps": image.deps, "--lock": image.lock}
+        options |= {"--repository": Path(image.repository)} if image.repository else {}
     return [str(part) for option in options.items() for part in option]

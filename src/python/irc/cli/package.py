@@ -14,31 +14,37 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--agent", type=_FILE, required=True, help="The compiled agent's agent.json.")
 @click.option("--generated", type=_FOLDER, required=True, help="Generated files, by source root.")
 @click.option("--sources", type=_FOLDER, required=True, help="First-party files, by source root.")
-@click.option("--base", type=_FILE, required=True, help="base.json of 'irc image base'.")
-@click.option("--deps", type=_FILE, required=True, help="deps.json of 'irc image deps'.")
 @click.option("--deps-pex", type=_FOLDER, required=True, help="The packed PEX of requirements.")
-@click.option("--lock", type=_FILE, required=True, help="The hashed requirements it is made of.")
+@click.option("--base", type=_FILE, help="base.json of 'irc image base', for an image.")
+@click.option("--deps", type=_FILE, help="deps.json of 'irc image deps', for an image.")
+@click.option("--lock", type=_FILE, help="The hashed requirements it is made of, for an image.")
 @click.option("--repository", metavar="REGISTRY/NAME", help="Where the image will be pushed.")
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where everything goes.")
 def package(
     agent: Path,
     generated: Path,
     sources: Path,
-    base: Path,
-    deps: Path,
     deps_pex: Path,
-    lock: Path,
+    base: Path | None,
+    deps: Path | None,
+    lock: Path | None,
     repository: str | None,
     output_dir: Path,
 ) -> None:
-    """Write an agent's image, PEX, KServe manifest and build context.
+    """Write what an agent's target takes.
+
+    For KServe an image, a PEX, a manifest and a build context; for one machine a Compose file in
+    the manifest's place; for AWS Lambda an archive and a template.
 
     Blobs of base and requirements, and the PEX's archives, are not copied: they belong beside what
     is written.
     """
-    from irc.package.build import Inputs
+    from irc.package.build import ImageInputs, Inputs
     from irc.package.build import package as build
 
     with reported():
-        inputs = Inputs(agent, generated, sources, base, deps, deps_pex, lock, repository)
-        build(inputs, output_dir)
+        image = None
+        if base is not None and deps is not None and lock is not None:
+            image = ImageInputs(base, deps, lock, repository)
+        for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
+            click.echo(f"warning: {warning}", err=True)

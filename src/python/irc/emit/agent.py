@@ -13,6 +13,7 @@ from irc.emit.names import Names
 from irc.emit.unit import Unit
 from irc.emit.writer import Run, Writer
 from irc.ir.graph import Graph
+from irc.oci.conventions import LAMBDA_HANDLER
 from irc.passes.analyse import Analysis
 from irc.passes.plan import Plan
 from irc.source import Document
@@ -29,9 +30,6 @@ RESOURCES = {
 
 SERVING = "irc_runtime.serving"
 """What a generated module imports when it is run as a program, and not otherwise."""
-
-HANDLER = "handler"
-"""What AWS Lambda calls, of the generated module of a flow with that target."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,7 @@ class _AgentEmitter:
         """Write how the deployment's target starts the agent: by a call, or as a program."""
         if self.flow.deployment.target == "lambda":
             self.imports.add(("irc_runtime.aws_lambda", "LambdaHandler"))
-            writer.line(f"{HANDLER} = LambdaHandler({self.compiled.class_name})")
+            writer.line(f"{LAMBDA_HANDLER} = LambdaHandler({self.compiled.class_name})")
             return
         writer.line('if __name__ == "__main__":')
         with writer.indented():

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import yaml
-
+from irc.emit.documents import variable_text, yaml_document
 from irc.oci.conventions import PORT, USER_ID
 
 # KServe takes the container of this name for the predictor.
@@ -61,7 +60,7 @@ def inference_service(name: str, service_name: str, kserve: dict[str, Any], imag
         "metadata": metadata,
         "spec": {"predictor": predictor},
     }
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml_document(document)
 
 
 def _container(kserve: dict[str, Any], image: str) -> dict[str, Any]:
@@ -80,7 +79,8 @@ def _container(kserve: dict[str, Any], image: str) -> dict[str, Any]:
 
 def _environment(kserve: dict[str, Any]) -> list[dict[str, Any]]:
     plain = [
-        {"name": name, "value": _text(value)} for name, value in (kserve.get("env") or {}).items()
+        {"name": name, "value": variable_text(value)}
+        for name, value in (kserve.get("env") or {}).items()
     ]
     secret = [
         {
@@ -92,11 +92,6 @@ def _environment(kserve: dict[str, Any]) -> list[dict[str, Any]]:
         for name, reference in (kserve.get("secrets") or {}).items()
     ]
     return plain + secret
-
-
-def _text(value: Any) -> str:
-    """Variables are text to Kubernetes; a YAML boolean is written as YAML writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _resources(resources: dict[str, Any]) -> dict[str, Any] | None:
@@ -112,10 +107,3 @@ def _resources(resources: dict[str, Any]) -> dict[str, Any] | None:
 def _add(target: dict[str, Any], key: str, value: Any) -> None:
     if value is not None and value != {} and value != []:
         target[key] = value
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Writes every value in full: aliases are valid, and nobody wants to read them."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True

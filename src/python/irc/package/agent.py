@@ -21,7 +21,10 @@ class Agent:
     compiler: str
     module: str
     sources: tuple[str, ...]
+    imports: tuple[str, ...]
     environment: tuple[str, ...]
+    writes_features: bool
+    target: str
     kserve: dict[str, Any]
 
     @property
@@ -69,7 +72,10 @@ def read_agent(path: Path) -> Agent:
             raw["compiler"],
             raw["module"],
             tuple(raw["sources"]),
+            tuple(raw["imports"]),
             tuple(raw["environment"]),
+            raw["writes_features"],
+            raw["deployment"]["target"],
             raw["deployment"]["kserve"],
         )
     except OSError as error:

@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
+from irc.emit.compose import compose_file
 from irc.emit.manifest import inference_service
 from irc.oci.base import Base
 from irc.oci.conventions import PORT
@@ -16,8 +16,16 @@ from irc.oci.errors import ImageError
 from irc.oci.image import Image, ImageLayer, merged_environment, write_image
 from irc.oci.thirdparty import SITE_PACKAGES, ThirdParty
 from irc.package.agent import Agent, read_agent
-from irc.package.code import APP, Code, read_code, write_flow_layer, write_shared_layer
+from irc.package.code import (
+    APP,
+    Code,
+    copy_documents,
+    read_code,
+    write_flow_layer,
+    write_shared_layer,
+)
 from irc.package.context import write_context
+from irc.package.function import write_function
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
 from irc.package.settings import USER, agent_environment, entry_point
@@ -35,31 +43,56 @@ class Inputs:
     agent: Path
     generated: Path
     sources: Path
+    deps_pex: Path
+    image: "ImageInputs | None" = None
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """What an image is made of besides; a Lambda function has none."""
+
     base: Path
     deps: Path
-    deps_pex: Path
     lock: Path
     repository: str | None
 
 
-def package(inputs: Inputs, output: Path) -> None:
-    """Write image, PEX, manifest, sources and build context of an agent below ``output``.
+def package(inputs: Inputs, output: Path) -> tuple[str, ...]:
+    """Write what the agent's target takes, below ``output``, and its sources.
 
-    Of the image's blobs only those of this agent are written: its code, configuration, manifest.
-
+    Returns:
+        Warnings.
     Raises:
         ImageError: an input is missing or does not fit the others, or ``output`` is not empty:
             what an earlier package left there must not be shipped with this one.
     """
     if output.is_dir() and any(output.iterdir()):
         raise ImageError(f"{output} is not empty")
+    agent = read_agent(inputs.agent)
+    code = read_code(agent, inputs.generated, inputs.sources)
+    warnings: tuple[str, ...] = ()
+    if agent.target == "lambda":
+        warnings = write_function(agent, code.all, inputs.deps_pex, output)
+    elif inputs.image is None:
+        raise ImageError(f"the target '{agent.target}' needs --base, --deps and --lock")
+    else:
+        _package_image(agent, code, inputs.image, inputs.deps_pex, output)
+    copy_documents(agent, inputs.generated, inputs.sources, output / "agent")
+    return warnings
+
+
+def _package_image(
+    agent: Agent, code: Code, inputs: ImageInputs, deps_pex: Path, output: Path
+) -> None:
+    """Write image, PEX, build context, and the manifest or Compose file.
+
+    Of the image's blobs only those of this agent are written: its code, configuration, manifest.
+    """
     if inputs.repository is not None and not _REPOSITORY.fullmatch(inputs.repository):
         raise ImageError(
             f"{inputs.repository!r} is not a repository: <registry>/<name> "
             "in lower case, without a tag"
         )
-    agent = read_agent(inputs.agent)
-    code = read_code(agent, inputs.generated, inputs.sources)
     base = _read_json(inputs.base, Base.from_json)
     third_party = _read_json(inputs.deps, ThirdParty.from_json)
     _check_python(base, third_party)
@@ -68,14 +101,33 @@ def package(inputs: Inputs, output: Path) -> None:
     _write_json(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
     )
-    (output / "inferenceservice.yaml").write_text(
-        inference_service(agent.name, agent.service_name, agent.kserve, reference)
-    )
-    _copy_documents(agent, inputs, output / "agent")
-    wheels = map(wheel_name_and_version, read_pex_info(inputs.deps_pex)["distributions"])
+    if agent.target == "local":
+        (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
+    else:
+        (output / "inferenceservice.yaml").write_text(
+            inference_service(agent.name, agent.service_name, agent.kserve, reference)
+        )
+    wheels = map(wheel_name_and_version, read_pex_info(deps_pex)["distributions"])
     requirements = cut_requirements(_read_text(inputs.lock), wheels)
     write_context(agent, code.all, requirements, output / "context")
-    compose_pex(inputs.deps_pex, code.all, agent.module, output / "agent.pex")
+    compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
+
+
+def _compose(agent: Agent, image: Image, repository: str | None) -> str:
+    digest = image.manifest.digest
+    # Docker and Podman give an image that is loaded from a folder no digest, but a tag.
+    loaded = f"localhost/{agent.service_name}:{digest.removeprefix('sha256:')[:12]}"
+    return compose_file(
+        compiler=agent.compiler,
+        flow=agent.flow,
+        service=agent.service_name,
+        imports=agent.imports,
+        environment=agent.environment,
+        writes_features=agent.writes_features,
+        kserve=agent.kserve,
+        image=f"{repository}@{digest}" if repository else loaded,
+        is_pushed=repository is not None,
+    )
 
 
 def _check_python(base: Base, third_party: ThirdParty) -> None:
@@ -127,7 +179,7 @@ def _describe(
     agent: Agent,
     image: Image,
     reference: str,
-    inputs: Inputs,
+    inputs: ImageInputs,
     base: Base,
     third_party: ThirdParty,
 ) -> dict[str, Any]:
@@ -151,16 +203,6 @@ def _describe(
         "python": third_party.python,
         "zlib": third_party.zlib,
     }
-
-
-def _copy_documents(agent: Agent, inputs: Inputs, output: Path) -> None:
-    """The generated files and the flow, side by side, as a reader wants them."""
-    output.mkdir(parents=True, exist_ok=True)
-    flow = str(agent.folder / PurePosixPath(agent.flow).name)
-    candidates = [inputs.generated / name for name in agent.documents]
-    for path in (*candidates, inputs.sources / flow):
-        if path.is_file():
-            shutil.copyfile(path, output / path.name)
 
 
 def _read_text(path: Path) -> str:

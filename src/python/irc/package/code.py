@@ -4,6 +4,7 @@ First-party code that flows share lies below the flow's own files, so that an ed
 the top layer alone.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,16 @@ def read_code(agent: Agent, generated: Path, sources: Path) -> Code:
         own = agent.folder.parts and PurePosixPath(name).is_relative_to(agent.folder)
         (flow if own else shared)[name] = path
     return Code(shared, dict(sorted(flow.items())))
+
+
+def copy_documents(agent: Agent, generated: Path, sources: Path, output: Path) -> None:
+    """Put the generated files and the flow side by side, as a reader wants them."""
+    output.mkdir(parents=True, exist_ok=True)
+    flow = str(agent.folder / PurePosixPath(agent.flow).name)
+    candidates = [generated / name for name in agent.documents]
+    for path in (*candidates, sources / flow):
+        if path.is_file():
+            shutil.copyfile(path, output / path.name)
 
 
 def write_shared_layer(root: Path, code: Code) -> Layer:
