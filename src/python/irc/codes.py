@@ -46,6 +46,8 @@ CODES: dict[str, str] = {
     "E408": "a reference that does not resolve",
     # E5: the target
     "E501": "not supported by this version of irc",
+    "E502": "a value that the deployment's target refuses",
+    "E503": "a variable that something else sets",
     # E9: irc itself
     "E901": "a crash of irc",
     # Warnings
@@ -65,4 +67,7 @@ CODES: dict[str, str] = {
     "W313": "a request that outlasts its node",
     "W314": "a pause between attempts that never come",
     "W406": "a plain transform whose body awaits",
+    "W501": "a variable that nothing sets",
+    "W502": "a setting of the deployment without effect",
+    "W503": "state of sessions that containers do not share",
 }

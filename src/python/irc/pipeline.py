@@ -27,6 +27,7 @@ from irc.passes.shape import shape
 from irc.passes.state import check_state
 from irc.passes.target import check_target
 from irc.passes.types import check_types
+from irc.passes.variables import check_variables
 from irc.passes.warn import warn
 from irc.reading import decode, parse
 from irc.source import SourceFile
@@ -120,6 +121,7 @@ def _run(
     expected_schemas = read_expected_schemas(files, flow)
     check_state(document, graph, report)
     check_target(document, graph, report)
+    check_variables(document, graph, report)
     result.files.update({name: file for name, file in files.loaded.items() if file is not None})
     if report.has_errors or analysis is None:
         return

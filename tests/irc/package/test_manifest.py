@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from irc.emit.manifest import inference_service
+from irc.pipeline import check, generate
 from tests.irc.package.agent_files import KSERVE
 
 IMAGE = f"registry.example/demo@sha256:{'2' * 64}"
@@ -45,7 +46,7 @@ def schema() -> Any:
 
 
 def manifest(kserve: dict[str, Any]) -> Any:
-    return yaml.safe_load(inference_service("demo", "demo-agent", kserve, IMAGE))
+    return yaml.safe_load(inference_service("demo-agent", kserve, IMAGE))
 
 
 def container(kserve: dict[str, Any]) -> Any:
@@ -57,6 +58,18 @@ def container(kserve: dict[str, Any]) -> Any:
 def test_manifest_is_valid(schema: Any, kserve: dict[str, Any]) -> None:
     errors = list(jsonschema.Draft7Validator(schema).iter_errors(manifest(kserve)))
     assert errors == []
+
+
+FLOWS = sorted([*Path("flows").glob("*/flow.yaml"), *Path("tests/golden").glob("good_*/flow.*")])
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.parent.name)
+def test_manifests_of_flows_are_valid(schema: Any, flow: Path) -> None:
+    result = check(flow.name, lambda name: (flow.parent / name).read_bytes())
+    assert result.compiled is not None
+    kserve = json.loads(generate(result.compiled)["agent.json"])["deployment"]["kserve"]
+    document = yaml.safe_load(inference_service(kserve["service_name"], kserve, IMAGE))
+    assert list(jsonschema.Draft7Validator(schema).iter_errors(document)) == []
 
 
 def test_schema_refuses_what_the_server_would_drop(schema: Any) -> None:
@@ -75,7 +88,7 @@ def test_metadata() -> None:
         "name": "demo-agent",
         "namespace": "agents",
         "labels": {
-            "app.kubernetes.io/name": "demo",
+            "app.kubernetes.io/name": "demo-agent",
             "tier": "front",
             "app.kubernetes.io/part-of": "shop",
         },
@@ -148,6 +161,6 @@ def test_what_the_flow_does_not_set_is_left_to_the_cluster() -> None:
 
 
 def test_no_aliases_for_readers_to_follow() -> None:
-    text = inference_service("demo", "demo-agent", EVERYTHING, IMAGE)
+    text = inference_service("demo-agent", EVERYTHING, IMAGE)
     assert "&" not in text
     assert "*" not in text

@@ -33,18 +33,18 @@ _LIVENESS_PROBE = {
 }
 
 
-def inference_service(name: str, service_name: str, kserve: dict[str, Any], image: str) -> str:
+def inference_service(service_name: str, kserve: dict[str, Any], image: str) -> str:
     """The manifest as YAML.
 
     Args:
-        name: the agent's name, which is also its model's.
-        service_name: the same in DNS form, or another that the flow chose.
+        service_name: the agent's name in DNS form, or another that the flow chose.
         kserve: ``deployment.kserve`` of the agent's summary; keys that are null are left out.
         image: the reference to the image, by digest.
     """
     metadata: dict[str, Any] = {"name": service_name}
     _add(metadata, "namespace", kserve.get("namespace"))
-    _add(metadata, "labels", {"app.kubernetes.io/name": name, **(kserve.get("labels") or {})})
+    labels = {"app.kubernetes.io/name": service_name, **(kserve.get("labels") or {})}
+    _add(metadata, "labels", labels)
     _add(metadata, "annotations", kserve.get("annotations"))
     predictor: dict[str, Any] = {}
     _add(predictor, "minReplicas", kserve.get("min_replicas"))

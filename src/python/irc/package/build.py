@@ -105,7 +105,7 @@ def _package_image(
         (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
     else:
         (output / "inferenceservice.yaml").write_text(
-            inference_service(agent.name, agent.service_name, agent.kserve, reference)
+            inference_service(agent.service_name, agent.kserve, reference)
         )
     wheels = map(wheel_name_and_version, read_pex_info(deps_pex)["distributions"])
     requirements = cut_requirements(_read_text(inputs.lock), wheels)

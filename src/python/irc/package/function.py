@@ -1,4 +1,4 @@
-"""``lambda.zip``: an agent as AWS Lambda's managed runtime takes it, code and requirements at the root.
+"""``lambda.zip``: an agent for AWS Lambda's managed runtime, code and requirements at the root.
 
 The same input gives the same bytes: sorted entries, one time, one mode. What remains is the zlib
 build, as with layers of images.
@@ -101,7 +101,7 @@ def _architecture(distributions: Sequence[Distribution]) -> str:
 
 
 def _machine(platform: str) -> str | None:
-    """The machine of a wheel's platform tag, in Lambda's words; None where it does not run there."""
+    """The machine of a platform tag, in Lambda's words; None where a wheel does not run there."""
     match = _MANYLINUX.fullmatch(platform)
     if match is not None and int(match["minor"]) > GLIBC_MINOR:
         return None

@@ -13,8 +13,10 @@ from irc.passes.branches import check_branches
 from irc.passes.hosts import check_hosts
 from irc.passes.settings import check_settings
 from irc.passes.state import check_state_use
+from irc.passes.target_warnings import warn_of_target
 from irc.passes.unread import check_unread
 from irc.passes.unread_ports import check_unread_ports
+from irc.passes.variables import warn_of_variables
 from irc.source import Document
 
 
@@ -36,3 +38,5 @@ def warn(
     check_hosts(document, graph, analysis, edges, report)
     check_settings(document, graph, analysis, report)
     check_state_use(document, graph, report)
+    warn_of_variables(document, graph, nodes, report)
+    warn_of_target(document, graph, report)
