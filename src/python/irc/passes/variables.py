@@ -73,7 +73,7 @@ def warn_of_variables(
         target ``local``, whose Compose file asks for them.
     """
     deployment = graph.flow.deployment
-    if deployment.target == "local" or "deployment" not in document.data:
+    if deployment.target == "local" or "deployment" not in graph.flow.model_fields_set:
         return
     given = {*deployment.kserve.env, *deployment.kserve.secrets}
     given |= _set_by_the_target(deployment)[1]
@@ -81,7 +81,7 @@ def warn_of_variables(
         for variable in sorted(facts.environment - given):
             given.add(variable)
             report.warning(
-                "W501", _read_at(document, name, variable),
+                "W501", _read_at(document, graph, name, variable),
                 f"'{name}' reads the variable '{variable}', which nothing sets",
                 related=[(document.key_span(("deployment",)), "the deployment sets no such variable")],
                 hint=f"add '{variable}' to deployment.kserve.env or .secrets",
@@ -94,10 +94,11 @@ def _set_by_the_target(deployment: Deployment) -> tuple[str, frozenset[str]]:
     return "the image", _OF_THE_IMAGE
 
 
-def _read_at(document: Document, node: str, variable: str) -> Span:
-    """Where a node first refers to a variable."""
-    at: Path = ("nodes", node)
-    for path, text in _texts(document.data["nodes"][node], at):
+def _read_at(document: Document, graph: Graph, node: str, variable: str) -> Span:
+    """Where a node's operation first refers to a variable."""
+    transform = graph.flow.nodes[node].transform
+    at: Path = ("nodes", node, "transform", "spec")
+    for path, text in _texts(transform.spec if transform is not None else None, at):
         for reference in find_references(text, lambda start, end: None):
             if (reference.root, reference.path) == ("env", (variable,)):
                 return document.text_span(path, reference.start, reference.end)
