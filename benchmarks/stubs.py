@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from irc_runtime.chat import OnText, Reply, Turn
 from irc_runtime.models import ChatModels
 from irc_runtime.prompt import Prompt
 
@@ -30,9 +31,11 @@ class Features:
 class Models(ChatModels):
     """A model that knows one answer."""
 
-    def _connect(self, prompt: Prompt) -> None:
+    def _connect(self, prompt: Prompt, providers: Mapping[str, Any]) -> None:
         """Connect nothing."""
 
-    async def ask(self, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> str:
+    async def ask(
+        self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
+    ) -> Reply:
         """The answer."""
-        return COMPLETION
+        return Reply(COMPLETION)

@@ -13,6 +13,7 @@ from irc_runtime.features import FeatureRead, FeatureStore, connect_features
 from irc_runtime.http import HttpClient
 from irc_runtime.models import ChatModels
 from irc_runtime.node import SKIPPED, Inputs, Node, Outputs, by_port, node
+from irc_runtime.openai_chat import OpenAIChat
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec, StateStore
@@ -91,7 +92,7 @@ class SupportAgent(Agent):
     def load(self) -> bool:
         """Connect what the nodes use."""
         self.features = connect_features(FETCH_CUSTOMER_FEATURES)
-        self.models = ChatModels(ANSWER_PROMPT)
+        self.models = ChatModels(ANSWER_PROMPT, openai=OpenAIChat)
         self.http = HttpClient()
         self.states = StateStore()
         return super().load()
@@ -176,7 +177,7 @@ class SupportAgent(Agent):
             backoff_s=0.2,
             error_port="error",
             fallback_on=("validation_fail",),
-            fallback="_answer_fallback",
+            fallbacks=("_answer_fallback",),
         )
     )
     async def answer(self, inputs: Inputs, ctx: Context) -> Outputs:

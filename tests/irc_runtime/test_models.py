@@ -9,6 +9,7 @@ import pytest
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
 from irc_runtime.models import ChatModels
+from irc_runtime.openai_chat import OpenAIChat
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from tests.standins.openai_server import OpenAIServer
@@ -44,7 +45,7 @@ def prompt_of(schema: Any = None, **model: Any) -> Prompt:
 
 def complete(prompt: Prompt, timeout_s: float | None = None) -> Any:
     async def main() -> Any:
-        models = ChatModels(prompt)
+        models = ChatModels(prompt, openai=OpenAIChat)
         try:
             async with asyncio.timeout(timeout_s):
                 return await models.complete(prompt, {"query": "secret question"}, Context({}))
@@ -142,17 +143,19 @@ def test_a_missing_key_is_found_at_load(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(LoadError, match=r"prompt 'answer'.*OPENAI_API_KEY"):
-        ChatModels(prompt_of())
+        ChatModels(prompt_of(), openai=OpenAIChat)
 
 
 def test_an_unknown_provider_is_found_at_load() -> None:
     with pytest.raises(LoadError, match=r"unknown provider 'tape'; there is openai"):
-        ChatModels(prompt_of(provider="tape"))
+        ChatModels(prompt_of(provider="tape"), openai=OpenAIChat)
 
 
 def test_one_client_serves_all_prompts_of_an_endpoint(server: OpenAIServer) -> None:
     async def main() -> int:
-        models = ChatModels(prompt_of(), prompt_of(SCHEMA), prompt_of(endpoint=server.base_url))
+        models = ChatModels(
+            prompt_of(), prompt_of(SCHEMA), prompt_of(endpoint=server.base_url), openai=OpenAIChat
+        )
         await models.close()
         return len(models._clients)
 

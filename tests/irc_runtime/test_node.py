@@ -206,7 +206,7 @@ async def static(agent: Any, inputs: Inputs, context: Context) -> Outputs:
 )
 def test_the_fallback_answers_to_its_kinds_alone(failure: Exception, kind: str) -> None:
     for on in ("timeout", "validation_fail", "error"):
-        settings = Node("n", error_port="e", fallback="other", fallback_on=(on,))
+        settings = Node("n", error_port="e", fallbacks=("other",), fallback_on=(on,))
         agent = agent_of(settings, Failing(failure), other=static)
         outputs = run_virtually(agent.predict({"x": 1}))
         if on == kind:
@@ -219,7 +219,7 @@ def test_a_fallback_that_fails_is_the_nodes_failure() -> None:
     async def broken(agent: Any, inputs: Inputs, context: Context) -> Outputs:
         raise ValueError("second")
 
-    settings = Node("n", fallback="other", fallback_on=("error",))
+    settings = Node("n", fallbacks=("other",), fallback_on=("error",))
     error = failure_of(agent_of(settings, Failing(OSError("first")), other=broken))
     assert error.detail == "ValueError: second"
     assert str(error.__cause__) == "second"

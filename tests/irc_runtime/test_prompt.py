@@ -1,5 +1,6 @@
 import pytest
 
+from irc_runtime.chat import Message
 from irc_runtime.context import Context
 from irc_runtime.errors import PromptError, ValidationFailedError
 from irc_runtime.prompt import ChatModel, Prompt
@@ -19,17 +20,17 @@ def test_messages_are_rendered_from_inputs_context_and_state() -> None:
         "{{ query }} {{ state.seen }} {{ state.get('x', 0) }}", "Hi {{ context.user_id }}"
     )
     assert asked.messages({"query": "Why?"}, Context({"user_id": "u1"}), State({"seen": "2"})) == [
-        {"role": "system", "content": "Hi u1"},
-        {"role": "user", "content": "Why? 2 0"},
+        Message("system", "Hi u1"),
+        Message("user", "Why? 2 0"),
     ]
 
 
 def test_an_optional_field_that_is_absent_is_false() -> None:
     asked = prompt("{% if context.locale %}in {{ context.locale }}{% else %}plain{% endif %}")
     context = Context({}, optional=("locale",))
-    assert asked.messages({}, context)[0]["content"] == "plain"
+    assert asked.messages({}, context)[0].text == "plain"
     context = Context({"locale": "de"}, optional=("locale",))
-    assert asked.messages({}, context)[0]["content"] == "in de"
+    assert asked.messages({}, context)[0].text == "in de"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ CODES: dict[str, str] = {
     "E406": "code with a syntax error",
     "E407": "code without a fitting transform function",
     "E408": "a reference that does not resolve",
+    "E409": "a tool that leads to no node, or back to its own prompt",
+    "E410": "a tool that does not fit its node",
+    "E411": "a tool's name is malformed or taken",
     # E5: the target
     "E501": "not supported by this version of irc",
     "E502": "a value that the deployment's target refuses",

@@ -20,9 +20,10 @@ from irc.emit.node import emit_node
 from irc.emit.node_tests import NodeTests, node_tests
 from irc.emit.unit import Unit
 from irc.fingerprint import fingerprint
-from irc.ir.graph import Graph
+from irc.ir.graph import Graph, NodePort
 from irc.passes.files import Files
 from irc.passes.lower import lower
+from irc.passes.tools import request_field
 from irc.source import Document
 
 
@@ -120,10 +121,19 @@ class NodeCompiler:
         said: list[object] = [node, self.methods[node], self._text(node)]
         if self.document.has_aliases:
             said.append(self.document.data["nodes"][node])
+        tools = self.graph.flow.nodes[node].prompt
         return {
             "its text": digest(said),
+            "its tools": digest([self._tool(t.maps_to) for t in tools.tools] if tools else []),
             "its error port": "connected" if self.graph.has_error_route(node) else "",
         }
+
+    def _tool(self, node: str) -> list[object]:
+        """What a prompt sees of a node behind one of its tools."""
+        return [
+            [port.model_dump_json(), request_field(self.graph, NodePort(node, port.name))]
+            for port in self.graph.flow.nodes[node].inputs
+        ]
 
     def _text(self, node: str) -> list[object]:
         """A node's lines, from its key to its last value, and the columns at both ends."""
@@ -145,9 +155,8 @@ class NodeCompiler:
 
     def _to_text(self, unit: Unit) -> str:
         files = {
-            name: _digest_of(file.text)
+            name: "" if (file := self.files.loaded[name]) is None else _digest_of(file.text)
             for name in sorted(self.files.used)
-            if (file := self.files.loaded[name]) is not None
         }
         return json.dumps([files, unit.to_json()], ensure_ascii=False, separators=(",", ":"))
 
@@ -157,7 +166,7 @@ class NodeCompiler:
             files, row = json.loads(text)
             for name, kept in files.items():
                 source = self.files.peek(name)
-                if source is None or _digest_of(source.text) != kept:
+                if kept != ("" if source is None else _digest_of(source.text)):
                     return None, f"{name} changed"
             unit = Unit.from_json(row)
         except (KeyError, TypeError, ValueError):

@@ -26,6 +26,7 @@ from irc.passes.secrets import check_credentials, masked_lines
 from irc.passes.shape import shape
 from irc.passes.state import check_state
 from irc.passes.target import check_target
+from irc.passes.tools import check_tools
 from irc.passes.types import check_types
 from irc.passes.variables import check_variables
 from irc.passes.warn import warn
@@ -106,6 +107,7 @@ def _run(
     analysis = analyse(document, graph, report)
     files = Files(document, read, report, source_root)
     check_types(document, graph, report)
+    check_tools(document, graph, report)
     edges = check_edges(document, graph, report)
     names = Names()
     methods = {name: names.take(name) for name in flow.nodes}

@@ -101,13 +101,26 @@ class Agent(ABC):
             NodeError: a node failed, and neither an error port nor ``handle_error`` took it.
             AgentError: nothing was delivered to the output, or an edge failed.
         """
+        return await self.predict_in(request, self.context_of(request, headers))
+
+    def context_of(
+        self, request: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Context:
+        """The context of a request, once it is known to hold what the flow requires.
+
+        Raises:
+            RequestError: fields are missing (all are named) or malformed.
+        """
         for name in self.requires:
             if request.get(name) is None:
                 raise self._incomplete(request, headers)
         deadline = None
         if headers is not None or self.request_timeout_s is not None:
             deadline = self._deadline(headers or {})
-        context = Context(request, headers, optional=self.optional, deadline=deadline)
+        return Context(request, headers, optional=self.optional, deadline=deadline)
+
+    async def predict_in(self, request: Mapping[str, Any], context: Context) -> Any:
+        """Answer a request whose context is made; raises what ``predict`` does."""
         try:
             return await self.run(request, context)
         except RequestError:

@@ -15,6 +15,7 @@ from irc_runtime.errors import RequestError
 
 if TYPE_CHECKING:
     from irc_runtime.state.memory import MemoryBackend
+    from irc_runtime.streaming import TokenSink
 
 #: https://www.w3.org/TR/trace-context/#traceparent-header
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -46,6 +47,7 @@ class Context:
         "auth",
         "deadline",
         "session_id",
+        "tokens",
         "user_id",
     )
 
@@ -69,6 +71,8 @@ class Context:
         self.session_id = get("session_id")
         self.auth = get("auth")
         self.deadline = deadline
+        #: Where tokens of nodes that stream go; None where nobody listens.
+        self.tokens: TokenSink | None = None
         if self._event_time is not None:
             parse_time(self._event_time)
 

@@ -73,8 +73,9 @@ class Node:
         error_type: the form of what it delivers: ``object``; ``string`` or ``document``, the reason
             alone; ``array`` or ``table``, the object as the only item.
         error_schema: the schema of what it delivers; a failure that does not fit travels on.
-        fallback: name of the method that answers in the node's place.
-        fallback_on: the kinds of failure (timeout, error, validation_fail) it answers to.
+        fallbacks: names of the methods that answer in the node's place; each is tried once, in
+            this order, within the time of an attempt.
+        fallback_on: the kinds of failure (timeout, error, validation_fail) they answer to.
         state: the state that the method takes as its third argument.
         concurrency: executions at once in one process.
         cache: keep results; ``cache_key`` gives what a result depends on.
@@ -92,7 +93,7 @@ class Node:
     error_port: str | None = None
     error_type: str = "object"
     error_schema: Schema | None = None
-    fallback: str | None = None
+    fallbacks: tuple[str, ...] = ()
     fallback_on: tuple[str, ...] = ()
     state: StateSpec | None = None
     concurrency: int | None = None
@@ -127,7 +128,7 @@ def node(settings: Node) -> NodeDecorator:
         run = _tried(settings, run)
         if settings.cache is not None and settings.cache_key is not None:
             run = _cached(settings.id, settings.cache, settings.cache_key, run)
-        if settings.error_port is not None or settings.fallback is not None:
+        if settings.error_port is not None or settings.fallbacks:
             run = _routed(settings, run)
         run.__name__ = body.__name__
         run.__qualname__ = body.__qualname__
@@ -231,11 +232,7 @@ def _tried(settings: Node, body: Execution) -> Execution:
         attempt = 1
         while True:
             try:
-                if context.deadline is None:
-                    async with asyncio.timeout(timeout_s):
-                        return await body(agent, inputs, context)
-                now = asyncio.get_running_loop().time()
-                async with asyncio.timeout_at(min(now + timeout_s, context.deadline)):
+                async with _time_limit(timeout_s, context):
                     return await body(agent, inputs, context)
             except Exception as cause:
                 pause_s = _pause_s(settings, attempt, cause, context)
@@ -245,7 +242,7 @@ def _tried(settings: Node, body: Execution) -> Execution:
                         f"{agent.source}:{settings.line}",
                         cause,
                         attempt,
-                        fallback_available=settings.fallback is not None,
+                        fallback_available=bool(settings.fallbacks),
                     ) from cause
                 event(
                     WARNING,
@@ -262,6 +259,14 @@ def _tried(settings: Node, body: Execution) -> Execution:
             attempt += 1
 
     return run
+
+
+def _time_limit(timeout_s: float, context: Context) -> asyncio.Timeout:
+    """The limit of one attempt: its own, or the request's deadline where that comes first."""
+    if context.deadline is None:
+        return asyncio.timeout(timeout_s)
+    now = asyncio.get_running_loop().time()
+    return asyncio.timeout_at(min(now + timeout_s, context.deadline))
 
 
 def _pause_s(settings: Node, attempt: int, cause: Exception, context: Context) -> float | None:
@@ -299,11 +304,12 @@ def _routed(settings: Node, body: Execution) -> Execution:
         except NodeError as error:
             agent.log(error, context, handled=True)
             failure = error
-        if settings.fallback is not None and failure.kind in settings.fallback_on:
-            answer: Execution = getattr(type(agent), settings.fallback)
+        for name in settings.fallbacks if failure.kind in settings.fallback_on else ():
+            answer: Execution = getattr(type(agent), name)
             try:
-                return _completed(settings, await answer(agent, inputs, context))
-            except Exception as cause:  # noqa: BLE001  # whatever it is, the node failed
+                async with _time_limit(settings.timeout_s, context):
+                    return _completed(settings, await answer(agent, inputs, context))
+            except Exception as cause:  # noqa: BLE001  # whatever it is, the fallback failed
                 failure = NodeError(
                     settings.id,
                     failure.location,

@@ -42,7 +42,7 @@ def check_own_work(agent: AgentType, context: Fields, node: NodeFacts) -> None:
             _equal(use.arguments.get(name), value, f"{node}: '{name}' at the edge")
         if node.model is not None:
             _equal(use.arguments["model"], node.model, f"{node}: the model that is asked")
-            prompt = "\n".join(message["content"] for message in use.arguments["messages"])
+            prompt = "\n".join(message.text for message in use.arguments["messages"])
             for text in node.prompt_holds:
                 assert text in prompt, f"{node}: '{text}' is not in the prompt:\n{prompt}"
 

@@ -1,18 +1,21 @@
-"""OpenAI, and everything that speaks its chat completions: the official client, one pool each."""
+"""OpenAI, and everything that speaks its chat completions: the official client, one pool each.
+
+The library is imported when a client is made: it costs a second, which tests do not pay.
+"""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import openai
-from openai.types.chat import ChatCompletion
-
-from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
+from irc_runtime import provider_errors
+from irc_runtime.chat import Message, OnText, Reply, ToolCall, Turn, Usage
+from irc_runtime.errors import LoadError, ModelError
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.structured import response_format
 
-#: Statuses after which the same request can succeed; all of 5xx besides.
-RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+if TYPE_CHECKING:
+    import openai
 
 #: What is sent as the key to servers of one's own that want none.
 NO_KEY = "none"
@@ -29,83 +32,186 @@ class OpenAIChat:
     """
 
     def __init__(self, model: ChatModel) -> None:
+        self._client = self.connect(model)
+
+    def connect(self, model: ChatModel) -> "openai.AsyncOpenAI":
+        """The official client for the model's endpoint."""
+        import openai
+
         key = os.environ.get("OPENAI_API_KEY")
         if not key and not model.endpoint and not os.environ.get("OPENAI_BASE_URL"):
             raise LoadError(f"model '{model.name}' needs the environment variable OPENAI_API_KEY")
-        self._client = openai.AsyncOpenAI(
-            api_key=key or NO_KEY, base_url=model.endpoint, max_retries=0
-        )
+        return openai.AsyncOpenAI(api_key=key or NO_KEY, base_url=model.endpoint, max_retries=0)
 
-    async def ask(self, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> str:
-        """The answer's text; see ``ChatClient``."""
-        options: dict[str, Any] = {}
+    async def ask(
+        self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
+    ) -> Reply:
+        """The model's next turn; see ``ChatClient``."""
+        import openai
+
+        try:
+            if prompt.stream:
+                answer = await self._streamed(prompt, conversation, on_text)
+            else:
+                answer = _whole(await self._create(prompt, conversation))
+        except openai.APIError as error:
+            raise model_error(error) from error
+        except ValueError as error:  # a body that claims to be JSON and is not
+            raise provider_errors.garbage() from error
+        return reply_of(answer, structured=prompt.output_schema is not None)
+
+    async def _create(self, prompt: Prompt, conversation: Sequence[Turn], **options: Any) -> Any:
+        if prompt.temperature is not None:
+            options["temperature"] = prompt.temperature
         if prompt.max_tokens is not None:
             options["max_tokens"] = prompt.max_tokens
         if prompt.output_schema is not None:
             options["response_format"] = response_format(prompt.node, prompt.output_schema)
-        try:
-            completion = await self._client.chat.completions.create(
-                model=prompt.model.name,
-                messages=list(messages),  # type: ignore[arg-type]  # plain dicts are what it sends
-                temperature=prompt.temperature,
-                **options,
-            )
-        except openai.APIError as error:
-            raise model_error(error) from error
-        except ValueError as error:  # a body that claims to be JSON and is not
-            raise ModelError("the model's server sent garbage", retryable=True) from error
-        return text_of(completion, structured=prompt.output_schema is not None)
+        if prompt.tools:
+            options["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": tool.parameters.schema,
+                    },
+                }
+                for tool in prompt.tools
+            ]
+        messages: Any = [message for turn in conversation for message in _messages(turn)]
+        return await self._client.chat.completions.create(
+            model=prompt.model.name, messages=messages, **options
+        )
+
+    async def _streamed(
+        self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None
+    ) -> "Answer":
+        stream = await self._create(
+            prompt, conversation, stream=True, stream_options={"include_usage": True}
+        )
+        answer = Answer()
+        async with stream:
+            await _gather(stream, answer, on_text)
+        return answer
 
     async def close(self) -> None:
         """Close the pool."""
         await self._client.close()
 
 
-def text_of(completion: ChatCompletion, *, structured: bool) -> str:
-    """The text of a completion.
+@dataclass(slots=True)
+class Answer:
+    """What of a completion matters; a stream fills it piece by piece."""
+
+    content: str = ""
+    refusal: str = ""
+    finish_reason: str | None = None
+    calls: dict[int, dict[str, str]] = field(default_factory=dict)
+    usage: Usage | None = None
+
+
+def _whole(completion: Any) -> Answer:
+    """A completion that came in one piece.
 
     Raises:
-        ModelError: what the server sent is not a completion.
-        ValidationFailedError: the model refused, said nothing, or was cut off amid a structure.
+        ModelError: what the server sent is none.
     """
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise ModelError("the model's server sent no completion", retryable=True)
-    choice = completion.choices[0]
-    message = choice.message
+    choices = getattr(completion, "choices", None) or [None]
+    message = getattr(choices[0], "message", None)
     if message is None:
         raise ModelError("the model's server sent no completion", retryable=True)
-    if message.refusal:
-        raise ValidationFailedError("the model refused to answer")
-    if structured and choice.finish_reason == "length":
-        raise ValidationFailedError("the model's answer was cut off at the most tokens allowed")
-    if choice.finish_reason == "content_filter":
-        raise ValidationFailedError("the model's answer was held back by a content filter")
-    if not message.content:
-        raise ValidationFailedError("the model's answer is empty")
-    return message.content
+    answer = Answer(message.content or "", message.refusal or "")
+    answer.finish_reason = choices[0].finish_reason or "stop"
+    answer.usage = _usage(completion.usage)
+    for index, call in enumerate(message.tool_calls or ()):
+        if call.type == "function":
+            function = call.function
+            answer.calls[index] = {
+                "id": call.id, "name": function.name, "arguments": function.arguments
+            }  # fmt: skip
+    return answer
 
 
-def model_error(error: openai.APIError) -> ModelError:
-    """The client's exception as ours; statuses and codes only, as messages may quote content."""
-    if isinstance(error, openai.APITimeoutError):
-        return ModelError("the model did not answer in time", retryable=True, type="timeout")
-    if isinstance(error, openai.APIConnectionError):
-        return ModelError("the model cannot be reached", retryable=True)
-    if isinstance(error, openai.APIStatusError):
-        status = error.status_code
-        code = f" ({error.code})" if isinstance(error.code, str) else ""
-        return ModelError(
-            f"the model's server answered {status}{code}",
-            retryable=status in RETRYABLE_STATUSES or status >= 500,
-            retry_after_s=retry_after_s(error.response.headers),
-        )
-    return ModelError("the model's server sent what is not an answer", retryable=True)
+async def _gather(chunks: AsyncIterator[Any], answer: Answer, on_text: OnText | None) -> None:
+    """Put the chunks of a stream together."""
+    async for chunk in chunks:
+        answer.usage = _usage(chunk.usage) or answer.usage
+        for choice in chunk.choices or ():
+            answer.finish_reason = choice.finish_reason or answer.finish_reason
+            delta = choice.delta
+            if delta is None:
+                continue
+            answer.refusal += delta.refusal or ""
+            if delta.content:
+                answer.content += delta.content
+                if on_text is not None:
+                    on_text(delta.content)
+            for part in delta.tool_calls or ():
+                call = answer.calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
+                call["id"] = part.id or call["id"]
+                if part.function is not None:
+                    call["name"] += part.function.name or ""
+                    call["arguments"] += part.function.arguments or ""
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds in a ``Retry-After`` header; None where there is none, or it is a date."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
+def _usage(usage: Any) -> Usage | None:
+    if usage is None:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+
+
+def reply_of(answer: Answer, *, structured: bool) -> Reply:
+    """The model's turn.
+
+    Raises:
+        ModelError: a stream ended before the answer did.
+        ValidationFailedError: the model refused, said nothing, or was cut off amid a structure.
+    """
+    if answer.refusal:
+        raise provider_errors.refused()
+    if answer.finish_reason is None:
+        raise provider_errors.broken_off()
+    if answer.finish_reason == "length" and (structured or answer.calls):
+        raise provider_errors.cut_off()
+    if answer.finish_reason == "content_filter":
+        raise provider_errors.held_back()
+    calls = tuple(ToolCall(**call) for _, call in sorted(answer.calls.items()))
+    if not answer.content and not calls:
+        raise provider_errors.empty()
+    turn: dict[str, Any] = {"role": "assistant", "content": answer.content or None}
+    if calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in calls
+        ]
+    return Reply(answer.content, calls, answer.usage, turn)
+
+
+def _messages(turn: Turn) -> list[dict[str, Any]]:
+    """A turn as messages of the protocol."""
+    if isinstance(turn, Message):
+        return [{"role": turn.role, "content": turn.text}]
+    if isinstance(turn, Reply):
+        return [turn.turn]
+    return [
+        {"role": "tool", "tool_call_id": result.call.id, "content": result.text} for result in turn
+    ]
+
+
+def model_error(error: "openai.APIError") -> ModelError:
+    """The client's exception as ours."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return provider_errors.too_late()
+    if isinstance(error, openai.APIConnectionError):
+        return provider_errors.unreachable()
+    if isinstance(error, openai.APIStatusError):
+        code = error.code if isinstance(error.code, str) else None
+        return provider_errors.status_error(error.status_code, code, error.response.headers)
+    return provider_errors.garbage()

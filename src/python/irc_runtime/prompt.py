@@ -1,10 +1,12 @@
 """Prompts: templates over a node's inputs, made ready at load and rendered in a sandbox."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from irc_runtime.chat import Message
 from irc_runtime.context import Context
 from irc_runtime.errors import PromptError
 from irc_runtime.schema import Schema
@@ -13,6 +15,8 @@ from irc_runtime.state import State
 if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
+
+    from irc_runtime.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +36,29 @@ class Prompt:
         template: Jinja2 text of the user's message.
         model: who is asked.
         system: Jinja2 text of the system message, or None.
-        temperature: passed through to the model.
+        temperature: passed through; None leaves it to the model.
         max_tokens: passed through; None leaves it to the model.
         output_schema: the answer is structured output of this schema; None asks for text.
+        tools: what the model may call before it answers.
+        max_tool_rounds: how often it may.
+        stream: whether the answer is asked for, and passed on, as it comes.
+        files: texts of the templates that the two refer to, by the names they use.
     """
 
     __slots__ = (
         "_system",
         "_template",
+        "files",
         "max_tokens",
+        "max_tool_rounds",
         "model",
         "node",
         "output_schema",
+        "stream",
         "system",
         "temperature",
         "template",
+        "tools",
     )
 
     def __init__(
@@ -56,9 +68,13 @@ class Prompt:
         model: ChatModel,
         *,
         system: str | None = None,
-        temperature: float = 0.7,
+        temperature: float | None = None,
         max_tokens: int | None = None,
         output_schema: Schema | None = None,
+        tools: "Sequence[Tool]" = (),
+        max_tool_rounds: int = 8,
+        stream: bool = False,
+        files: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.node = node
         self.template = template
@@ -67,31 +83,56 @@ class Prompt:
         self.temperature = temperature
         self.max_tokens = max_tokens
         self.output_schema = output_schema
+        self.tools = tuple(tools)
+        self.max_tool_rounds = max_tool_rounds
+        self.stream = stream
+        self.files = files
         self._template: Template | None = None
         self._system: Template | None = None
 
+    def to(self, model: ChatModel, *, temperature: float | None = None) -> "Prompt":
+        """The same prompt, for another model."""
+        return Prompt(
+            self.node,
+            self.template,
+            model,
+            system=self.system,
+            temperature=temperature,
+            max_tokens=self.max_tokens,
+            output_schema=self.output_schema,
+            tools=self.tools,
+            max_tool_rounds=self.max_tool_rounds,
+            stream=self.stream,
+            files=self.files,
+        )
+
     def compile(self) -> None:
-        """Make templates and schema ready; agents do so at load.
+        """Make templates and schemas ready; agents do so at load.
 
         Raises:
             PromptError: a template is not valid Jinja2.
         """
         from jinja2 import TemplateSyntaxError
 
+        jinja = environment_of(self.files)
         try:
-            self._template = environment().from_string(self.template)
+            self._template = jinja.from_string(self.template)
             if self.system is not None:
-                self._system = environment().from_string(self.system)
+                self._system = jinja.from_string(self.system)
+            for name in self.files:
+                jinja.get_template(name)
         except TemplateSyntaxError as error:
             raise PromptError(
                 f"prompt '{self.node}', line {error.lineno} of its template: {error.message}"
             ) from error
         if self.output_schema is not None:
             self.output_schema.compile()
+        for tool in self.tools:
+            tool.parameters.compile()
 
     def messages(
         self, inputs: Mapping[str, Any], context: Context, state: State | None = None
-    ) -> list[dict[str, str]]:
+    ) -> list[Message]:
         """The messages to send: the system's, where there is one, and the user's.
 
         Templates see the inputs by name, ``context``, and ``state`` as an object of its values.
@@ -109,8 +150,8 @@ class Prompt:
         }
         messages = []
         if self._system is not None:
-            messages.append({"role": "system", "content": self._render(self._system, variables)})
-        messages.append({"role": "user", "content": self._render(self._template, variables)})
+            messages.append(Message("system", self._render(self._system, variables)))
+        messages.append(Message("user", self._render(self._template, variables)))
         return messages
 
     def _render(self, template: "Template", variables: Mapping[str, Any]) -> str:
@@ -124,6 +165,15 @@ class Prompt:
             raise PromptError(f"the template cannot be rendered: {error.message}") from error
 
 
+def as_variables(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operation gave as variables of a template: by port, and an object's keys besides."""
+    variables: dict[str, Any] = {}
+    for value in outputs.values():
+        if isinstance(value, Mapping):
+            variables |= value
+    return {**variables, **outputs}
+
+
 @cache
 def environment() -> "SandboxedEnvironment":
     """The one Jinja environment: sandboxed, plain text, undefined values are errors."""
@@ -131,3 +181,12 @@ def environment() -> "SandboxedEnvironment":
     from jinja2.sandbox import SandboxedEnvironment
 
     return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+
+def environment_of(files: Mapping[str, str]) -> "SandboxedEnvironment":
+    """The environment, and for templates that refer to others one that knows those."""
+    if not files:
+        return environment()
+    from jinja2 import DictLoader
+
+    return environment().overlay(loader=DictLoader(files))

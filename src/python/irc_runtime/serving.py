@@ -3,7 +3,7 @@
 ``Agent`` is not itself a ``kserve.Model``, as importing kserve takes more than a second, which
 tests of nodes should not pay; ``AgentModel`` is the model that KServe serves.
 
-For the V1 protocol see ``v1``, for V2 ``tensors``. Errors are objects with KServe's ``error`` text
+For the V1 protocol see ``v1`` and ``event_stream``, for V2 ``tensors``. Errors are objects with KServe's ``error`` text
 and, beside it, type, reason, node, location and trace id.
 """
 
@@ -27,6 +27,7 @@ from irc_runtime import ports, v1
 from irc_runtime.agent import Agent
 from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, LoadError, RequestError, response_body
+from irc_runtime.event_stream import EventStreamHeaders, event_stream, wants_events
 from irc_runtime.events import ERROR, INFO, event
 from irc_runtime.tensors import requests_of, response_of
 
@@ -87,6 +88,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 # Here, and not in serve(), as each of several worker processes has an application of its own.
 for _kind in (AnswerError, RequestValidationError):
     model_server.app.add_exception_handler(_kind, _answer_error)
+model_server.app.add_middleware(EventStreamHeaders)
 
 
 class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of its types
@@ -130,6 +132,9 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
                 return response_of(payload, await v1.answer_all(agent, requests, headers))
             if isinstance(payload, bytes):  # of another content type, as curl sends it unasked
                 payload = v1.parsed(payload)
+            if wants_events(headers):
+                asked, several = v1.requests_of(agent, payload)
+                return event_stream(agent, asked, headers, several=several)
             return _answer(await v1.answer(agent, payload, headers), response_headers)
         except AgentError as error:
             raise AnswerError(error, headers) from error

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from unittest.mock import patch
 
 from irc_runtime.agent import Agent
+from irc_runtime.chat import OnText, Reply, ToolCall, Turn
 from irc_runtime.errors import AgentError, HttpError, RowNotFoundError
 from irc_runtime.features import FeatureRead, FeatureWrite
 from irc_runtime.http import HttpResponse
@@ -24,14 +25,16 @@ from irc_runtime.prompt import Prompt
 from irc_runtime.registry import RegisteredModel
 from irc_runtime.state.memory import MemoryBackend
 
-#: What happens in one attempt: outputs, error, delay_ms, completion; see ``tests[].mocks``. Tests in
+#: What happens in one attempt: outputs, error, delay_ms, tool_calls, completion; see ``tests[].mocks``. Tests in
 #: Python may also give ``answer``, what the feature store (a record, or None) or the web service
 #: (an object of status, headers, body) answers to the node's own code, and ``act``, an async
 #: function of inputs, context and state that runs in the place of that code.
 Outcome: TypeAlias = Mapping[str, Any]
 Outcomes: TypeAlias = Outcome | Sequence[Outcome]
 
-OUTCOME_KEYS = frozenset({"outputs", "error", "delay_ms", "completion", "answer", "act"})
+OUTCOME_KEYS = frozenset(
+    {"outputs", "error", "delay_ms", "tool_calls", "completion", "answer", "act"}
+)
 
 #: Types of failure that no second attempt mends, where a mock names them.
 FINAL_TYPES = frozenset({"row_not_found", "invalid_input", "missing_context", "bad_request"})
@@ -93,6 +96,7 @@ class Script:
     uses: list[EdgeUse] = field(default_factory=list)
     unmocked: list[str] = field(default_factory=list)
     completions: dict[str, str] = field(default_factory=dict)
+    tool_calls: dict[str, tuple[ToolCall, ...]] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -169,7 +173,7 @@ def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
     stubs: dict[str, Callable[..., Any]] = {
         "connect_features": lambda *uses: ScriptedFeatures(script),
         "fetch_models": lambda *models: ScriptedRegistry(script),
-        "ChatModels": lambda *prompts: ScriptedModels(script, *prompts),
+        "ChatModels": lambda *prompts, **_: ScriptedModels(script, *prompts),
         "HttpClient": lambda: ScriptedHttp(script),
         "RedisBackend": lambda agent: MemoryBackend(),
         "variable": lambda name: f"${{env.{name}}}",
@@ -231,6 +235,10 @@ async def _play(node_id: str, outcome: Outcome, script: Script) -> Outputs | Non
         return outputs
     if "completion" in outcome:
         script.completions[node_id] = _text(outcome)
+        script.tool_calls[node_id] = tuple(
+            ToolCall(f"call_{number}", call["name"], json.dumps(call.get("arguments", {})))
+            for number, call in enumerate(outcome.get("tool_calls", ()))
+        )
     if "answer" in outcome:
         script.answers[node_id] = outcome["answer"]
     return None
@@ -257,14 +265,21 @@ class ScriptedModels(ChatModels):
         self._script = script
         self._clients = {}  # prompts are made ready when they are first rendered
 
-    async def ask(self, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> str:
-        """The script's completion."""
-        arguments = {"model": prompt.model.name, "messages": messages}
+    async def ask(
+        self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
+    ) -> Reply:
+        """The script's calls of tools, once, and then its completion."""
+        arguments = {"model": prompt.model.name, "messages": [*conversation]}
         self._script.uses.append(EdgeUse(prompt.node, "ask", arguments))
+        calls = self._script.tool_calls.get(prompt.node, ())
+        if calls and not any(isinstance(turn, Reply) for turn in conversation):
+            return Reply("", calls)
         completion = self._script.completion(prompt.node)
         if completion is None:
             self._script.unmocked_edge("asks a model")
-        return completion
+        if on_text is not None:
+            on_text(completion)
+        return Reply(completion)
 
 
 class ScriptedFeatures:

@@ -35,14 +35,34 @@ async def answer(agent: Agent, payload: Any, headers: Mapping[str, str] | None) 
     Raises:
         AgentError: a request failed; of several, the first in order.
     """
+    requests, several = requests_of(agent, payload)
+    if several:
+        return {"predictions": await answer_all(agent, requests, headers)}
+    return await agent.predict(requests[0], headers)
+
+
+def requests_of(agent: Agent, payload: Any) -> tuple[Sequence[dict[str, Any]], bool]:
+    """The requests in a payload, and whether they are ``instances``.
+
+    Raises:
+        RequestError: it holds something else.
+    """
     if not isinstance(payload, dict):
         raise RequestError("the request is not a JSON object")
-    if "instances" in payload and "instances" not in agent.requires:
-        instances = payload["instances"]
-        if not isinstance(instances, list):
-            raise RequestError("'instances' is not a list")
-        return {"predictions": await answer_all(agent, instances, headers)}
-    return await agent.predict(payload, headers)
+    if "instances" not in payload or "instances" in agent.requires:
+        return [payload], False
+    instances = payload["instances"]
+    if not isinstance(instances, list):
+        raise RequestError("'instances' is not a list")
+    check_objects(instances)
+    return instances, True
+
+
+def check_objects(requests: Sequence[Any]) -> None:
+    """Raise RequestError where one of several requests is no object."""
+    for number, request in enumerate(requests):
+        if not isinstance(request, dict):
+            raise RequestError(f"instance {number} is not a JSON object")
 
 
 async def answer_all(
@@ -53,9 +73,7 @@ async def answer_all(
     Raises:
         AgentError: as ``answer``.
     """
-    for number, request in enumerate(requests):
-        if not isinstance(request, dict):
-            raise RequestError(f"instance {number} is not a JSON object")
+    check_objects(requests)
     results = await asyncio.gather(
         *(agent.predict(request, headers) for request in requests), return_exceptions=True
     )

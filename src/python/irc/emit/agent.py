@@ -16,6 +16,7 @@ from irc.ir.graph import Graph
 from irc.oci.conventions import LAMBDA_HANDLER
 from irc.passes.analyse import Analysis
 from irc.passes.plan import Plan
+from irc.providers import PROVIDERS
 from irc.source import Document
 from irc.version import VERSION
 
@@ -208,7 +209,12 @@ class _AgentEmitter:
         for facts in self.facts:
             for resource, constants in facts.uses:
                 arguments.setdefault(resource, []).extend(constants)
-        keywords: dict[str, dict[str, Code]] = {"states": self._state_backends()}
+        keywords: dict[str, dict[str, Code]] = {
+            "models": {
+                name: client[1] for name, client in PROVIDERS.items() if client in self.imports
+            },
+            "states": self._state_backends(),
+        }
         writer.blank()
         if environment:
             self.imports.add(("irc_runtime.environment", "variable"))

@@ -132,19 +132,35 @@ class _NodeEmitter:
             work = self.document.span(self.work)
             with writer.indented(), writer.origin(self.name, work):
                 _write_body(writer, lowered.body)
-            if lowered.fallback is not None:
-                writer.blank()
-                with writer.origin(self.name, work):
-                    writer.line(
-                        f"async def _{self.method}_fallback"
-                        "(self, inputs: Inputs, ctx: Context) -> Outputs:"
-                    )
-                    with writer.indented():
-                        writer.line(
-                            f'"""What stands in for the answer of \'{self.name}\' when it fails."""'
-                        )
-                        _write_body(writer, lowered.fallback)
+            with writer.origin(self.name, work):
+                if lowered.prepare is not None:
+                    self._write_helper(
+                        writer, f"_{self.name}_operation",
+                        f"What '{self.name}' does before it asks the model.", lowered.prepare,
+                    )  # fmt: skip
+                for fallback in lowered.fallbacks:
+                    self._write_helper(
+                        writer, f"_{self.method}_{fallback.suffix}",
+                        f"What stands in for the answer of '{self.name}' when it fails.",
+                        fallback.body, with_state=fallback.with_state,
+                    )  # fmt: skip
         return writer
+
+    def _write_helper(
+        self, writer: Writer, method: str, doc: str, body: Body, *, with_state: bool = False
+    ) -> None:
+        """A method beside the node's own; with state, that is opened around the statements."""
+        writer.blank()
+        writer.line(f"async def {method}(self, inputs: Inputs, ctx: Context) -> Outputs:")
+        with writer.indented():
+            writer.line(f'"""{doc}"""')
+            if not with_state:
+                _write_body(writer, body)
+                return
+            opened = call("self.states.open", self._state(), "inputs", "ctx")
+            writer.line("async with ", opened, " as state:")
+            with writer.indented():
+                _write_body(writer, body)
 
     def _settings(self) -> Code:
         """The call of ``Node``, with what differs from its defaults."""
@@ -178,7 +194,8 @@ class _NodeEmitter:
                 keywords["error_schema"] = lowered.error_schema
         if node.prompt is not None and node.prompt.fallback is not None:
             on = node.prompt.fallback.on
-            keywords["fallback"] = quoted(f"_{self.method}_fallback")
+            methods = [f"_{self.method}_{item.suffix}" for item in lowered.fallbacks]
+            keywords["fallbacks"] = strings(methods)
             keywords["fallback_on"] = strings([on] if isinstance(on, str) else on)
         if node.state is not None:
             keywords["state"] = self._state()

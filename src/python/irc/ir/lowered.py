@@ -57,6 +57,20 @@ class Body:
         self.lines.append(Line(text, code, depth))
 
 
+@dataclass(frozen=True)
+class Fallback:
+    """What stands in for a node that failed.
+
+    Attributes:
+        suffix: the end of the method's name.
+        with_state: whether it opens the node's state.
+    """
+
+    suffix: str
+    body: Body
+    with_state: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the flow has to know of a node, besides its code; see ``LoweredNode``."""
@@ -78,7 +92,8 @@ class LoweredNode:
 
     Attributes:
         body: the method's statements.
-        fallback: the fallback method's statements, where there is one.
+        prepare: statements of the operation that runs before a prompt; they return its outputs.
+        fallbacks: what stands in for the method when it fails, in order.
         constants: module constants by name, in order; ``Schema``, ``Prompt`` and such objects.
         places: where in the document a constant comes from, if not from what the node does.
         user_code: the flow's own Python for this node.
@@ -100,7 +115,8 @@ class LoweredNode:
     """
 
     body: Body = field(default_factory=Body)
-    fallback: Body | None = None
+    prepare: Body | None = None
+    fallbacks: list[Fallback] = field(default_factory=list)
     constants: dict[str, Code] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
     user_code: UserCode | None = None

@@ -198,12 +198,18 @@ class Deployment(Shape):
     kserve: KServe = KServe()
 
 
+class MockedCall(Shape):
+    name: Name
+    arguments: dict[str, Any] = {}
+
+
 class Mock(Shape):
     """What a node does in a test: one attempt."""
 
     outputs: dict[str, Any] | None = None
     error: Any = None
     delay_ms: NonNegativeInt | None = None
+    tool_calls: list[MockedCall] = []
     completion: StrictStr | None = None
 
 

@@ -220,7 +220,9 @@ def _constant(
 
 
 OPERATIONS = (
-    OperationType("hopsworks.read_features", ReadFeatures, lower_read),
+    OperationType(
+        "hopsworks.read_features", ReadFeatures, lower_read, keys=lambda given: given.features
+    ),
     OperationType(
         "hopsworks.write_features", WriteFeatures, lower_write, effectful=True, idempotent=True
     ),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from irc.ir.lowered import Body
 from irc.ir.model import Node, Operation, Shape
@@ -31,6 +31,8 @@ class OperationType:
         lower: from checked arguments to the body of the node's method; reports what it refuses.
         effectful: whether it changes something outside the request.
         idempotent: whether doing it twice with the same arguments changes no more than once.
+        keys: the keys of the object that it gives with such arguments, none for another value;
+            None where only the run time knows.
     """
 
     name: str
@@ -38,6 +40,7 @@ class OperationType:
     lower: Callable[[Lowering, Shape], Body | None]
     effectful: bool = False
     idempotent: bool = False
+    keys: Callable[[Any], Collection[str] | None] = lambda _: None
 
 
 @functools.cache

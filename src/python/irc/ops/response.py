@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from irc.emit.code import mapped
@@ -29,4 +30,10 @@ def lower_format(lowering: Lowering, arguments: Shape) -> Body | None:
     return body
 
 
-OPERATIONS = (OperationType("io.format_response", FormatResponse, lower_format),)
+def keys_of(arguments: FormatResponse) -> Collection[str]:
+    """The keys of an object; none of another value."""
+    template = arguments.template
+    return [str(key) for key in template] if isinstance(template, dict) else ()
+
+
+OPERATIONS = (OperationType("io.format_response", FormatResponse, lower_format, keys=keys_of),)

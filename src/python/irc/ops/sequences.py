@@ -98,7 +98,7 @@ def lower_reduce(lowering: Lowering, arguments: Shape) -> Body | None:
 
 
 OPERATIONS = (
-    OperationType("transform.filter", PerItem, lower_filter),
-    OperationType("transform.map", PerItem, lower_map),
+    OperationType("transform.filter", PerItem, lower_filter, keys=lambda _: ()),
+    OperationType("transform.map", PerItem, lower_map, keys=lambda _: ()),
     OperationType("transform.reduce", Reduce, lower_reduce),
 )

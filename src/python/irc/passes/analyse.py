@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from irc.diagnostics import Diagnostics, Span
 from irc.ir.graph import Graph, NodePort, Output, RequestField
 from irc.passes.guards import Guards
-from irc.passes.liveness import handler_route, is_error_input, live_nodes, warn_of_dead_nodes
+from irc.passes.liveness import (
+    handler_route,
+    is_error_input,
+    live_nodes,
+    only_tools,
+    warn_of_dead_nodes,
+)
+from irc.passes.tools import tools_of
 from irc.source import Document
 
 if TYPE_CHECKING:
@@ -24,17 +31,18 @@ class Analysis:
         order: live nodes, producers first, ties in file order.
         guards: under which conditions each live node runs.
         handler: nodes of the global error handler's route, in order; empty without one.
+        tools: nodes behind the tools of all these, in file order.
     """
 
     order: list[str]
     guards: Guards
     handler: list[str]
+    tools: list[str]
 
     @property
     def running(self) -> list[str]:
-        """All nodes that run in some case: the live ones, then the rest of the handler's route."""
-        live = set(self.order)
-        return [*self.order, *(name for name in self.handler if name not in live)]
+        """All nodes that run in some case: live ones, the handler's route, and then tools."""
+        return list(dict.fromkeys([*self.order, *self.handler, *self.tools]))
 
 
 def analyse(document: Document, graph: Graph, report: Diagnostics) -> Analysis | None:
@@ -67,7 +75,8 @@ def analyse(document: Document, graph: Graph, report: Diagnostics) -> Analysis |
     running = [name for name in order if name in live]
     guards = Guards.of_nodes(graph, running)
     handler = handler_route(document, graph, order, report) if all_fed else []
-    analysis = Analysis(running, guards, handler)
+    tools = tools_of(graph, [*running, *handler])
+    analysis = Analysis(running, guards, handler, tools)
     _check_double(document, graph, analysis, report)
     return None if report.has_errors else analysis
 
@@ -135,7 +144,10 @@ def _check_fed(document: Document, graph: Graph, report: Diagnostics) -> bool:
     """Report E304 for inputs that nothing feeds; True where there are none."""
     all_fed = True
     handler = graph.flow.on_error
+    tools = only_tools(graph)
     for name, node in graph.flow.nodes.items():
+        if name in tools:
+            continue  # what a tool requires is a matter of its own: check_tools
         for index, port in enumerate(node.inputs):
             if port.optional or port.default is not None or graph.into(NodePort(name, port.name)):
                 continue

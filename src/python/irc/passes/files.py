@@ -42,6 +42,18 @@ class Files:
         name = "/" if relative.startswith("/") else self.name(relative)
         return self.load_named(name, relative, self.document.span(path), "to the flow")
 
+    def load_at(self, relative: str, span: Span, *, optional: bool = False) -> SourceFile | None:
+        """The file that something at a place names; ``optional`` allows that there is none.
+
+        Reports:
+            as ``load``.
+        """
+        name = "/" if relative.startswith("/") else self.name(relative)
+        if optional and not name.startswith(("/", "../")) and self.peek(name) is None:
+            self.used.add(name)
+            return None
+        return self.load_named(name, relative, span, "to the flow")
+
     def load_named(self, name: str, shown: str, span: Span, relative_to: str) -> SourceFile | None:
         """The file of a name relative to the build root; reports as ``load`` does.
 

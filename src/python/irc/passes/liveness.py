@@ -17,9 +17,30 @@ def is_effectful(graph: Graph, name: str) -> bool:
     return operation is not None and operation.effectful
 
 
+def only_tools(graph: Graph) -> frozenset[str]:
+    """The nodes that run as tools of prompts and not otherwise.
+
+    No edge leaves such a node, and it is not the error handler; where it is effectful, edges do not
+    feed all that it requires, so that they could not start it.
+    """
+    leave = {link.source.node for link in graph.links if isinstance(link.source, NodePort)}
+    tools = {
+        tool.maps_to
+        for node in graph.flow.nodes.values()
+        if node.prompt is not None
+        for tool in node.prompt.tools
+    }
+    return frozenset(
+        name
+        for name in tools - leave - {graph.flow.on_error}
+        if not (is_effectful(graph, name) and _runs_in_flow(graph, name))
+    )
+
+
 def live_nodes(graph: Graph) -> set[str]:
     """The nodes from which the output, the error handler or an effect is reached."""
-    wanted = [name for name in graph.flow.nodes if is_effectful(graph, name)]
+    tools = only_tools(graph)
+    wanted = [name for name in graph.flow.nodes if name not in tools and is_effectful(graph, name)]
     wanted += [
         link.source.node
         for link in graph.links
@@ -37,12 +58,12 @@ def live_nodes(graph: Graph) -> set[str]:
     return live
 
 
-def _runs_in_flow(graph: Graph, handler: str) -> bool:
-    """Whether edges feed all that the handler requires, so that it is an ordinary node too."""
-    node = graph.flow.nodes[handler]
+def _runs_in_flow(graph: Graph, name: str) -> bool:
+    """Whether edges feed all that a handler or a tool requires, so that it is an ordinary node too."""
+    node = graph.flow.nodes[name]
     return all(
-        graph.into(NodePort(handler, port.name)) for port in node.inputs if not port.optional
-    ) and bool(graph.into_node(handler))
+        graph.into(NodePort(name, port.name)) for port in node.inputs if not port.optional
+    ) and bool(graph.into_node(name))
 
 
 def _only_after(graph: Graph, handler: str) -> set[str]:

@@ -19,15 +19,15 @@ from irc.expressions import (
     compile_expression,
     context_read,
 )
-from irc.ir.graph import Graph
+from irc.ir.graph import Graph, NodePort
 from irc.ir.lowered import LoweredNode
-from irc.ir.model import Node, Operation, Port
-from irc.ops.registry import operations
+from irc.ir.model import Node, Port
 from irc.passes.code import lower_code
 from irc.passes.files import Files
+from irc.passes.operations import lower_operation
 from irc.passes.prompts import lower_prompt
 from irc.passes.schemas import mismatch, read_schema
-from irc.passes.shape import validate
+from irc.passes.tools import request_field
 from irc.references import Reference, find_references, is_single
 from irc.source import Document, Path
 
@@ -73,6 +73,17 @@ class Lowering:
         """Say that the agent holds a resource, and give the code of it."""
         self.result.resources.add(resource)
         return f"self.{resource}"
+
+    def inputs_of_tool(self, node: str) -> list[tuple[Port, str | None]]:
+        """The inputs of the node behind a tool; each with the request's field that feeds it.
+
+        A field feeds an input where an edge leads from ``_input`` straight to it: with neither
+        condition nor transform.
+        """
+        return [
+            (port, request_field(self.graph, NodePort(node, port.name)))
+            for port in self.graph.flow.nodes[node].inputs
+        ]
 
     def input_read(self, name: str) -> str:
         """The code that reads an input; operations read inputs through this and ``value`` only."""
@@ -260,7 +271,9 @@ def lower(
     elif node.transform is not None and node.transform.mode == "code":
         lower_code(lowering)
     else:
-        _lower_operation(lowering)
+        operation = lower_operation(lowering)
+        if operation is not None:
+            lowering.result.body = operation.body
     return lowering.result
 
 
@@ -301,26 +314,3 @@ def _check_default(lowering: Lowering, port: Port, schema: Any, path: Path) -> N
             f"the default of '{port.name}' does not fit the port's schema: {problem}",
             related=[(lowering.document.key_span((*path, "schema")), "the schema")],
         )  # fmt: skip
-
-
-def _lower_operation(lowering: Lowering) -> None:
-    transform = lowering.node.transform
-    assert transform is not None
-    path = (*lowering.path, "transform", "spec")
-    spec = validate(lowering.document, Operation, transform.spec, path, lowering.report)
-    if spec is None:
-        return
-    operation = operations().get(spec.op)
-    if operation is None:
-        lowering.report.error(
-            "E204", lowering.document.span((*path, "op")), f"'{spec.op}' is no operation",
-            hint=did_you_mean(spec.op, operations()) or f"operations: {', '.join(sorted(operations()))}",
-        )  # fmt: skip
-        return
-    arguments = validate(
-        lowering.document, operation.arguments, spec.args, (*path, "args"), lowering.report, "E205"
-    )
-    if arguments is not None:
-        body = operation.lower(lowering, arguments)
-        if body is not None:
-            lowering.result.body = body

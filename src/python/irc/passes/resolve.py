@@ -28,7 +28,7 @@ def resolve(document: Document, flow: Flow, report: Diagnostics) -> Graph | None
 
     Reports:
         E303 malformed and doubled names, E301 and E309 ends of edges, E306 and E307 context fields,
-        E310 the error handler, E312 test cases.
+        E310 the error handler, E409 nodes of tools, E312 test cases.
     """
     resolver = _Resolver(document, flow, report)
     resolver.check_names()
@@ -37,6 +37,7 @@ def resolve(document: Document, flow: Flow, report: Diagnostics) -> Graph | None
         resolver.link(index)
     resolver.check_context()
     resolver.check_handler()
+    resolver.check_tools()
     resolver.check_tests()
     if report.has_errors:
         return None
@@ -234,6 +235,17 @@ class _Resolver:
                 hint=did_you_mean(handler, self.flow.nodes),
             )  # fmt: skip
 
+    def check_tools(self) -> None:
+        for name, node in self.flow.nodes.items():
+            for index, tool in enumerate(node.prompt.tools if node.prompt is not None else ()):
+                if tool.maps_to not in self.flow.nodes:
+                    self.report.error(
+                        "E409",
+                        self.document.span(("nodes", name, "prompt", "tools", index, "maps_to")),
+                        f"the tool '{tool.name}' maps to '{tool.maps_to}', which is no node",
+                        hint=did_you_mean(tool.maps_to, self.flow.nodes),
+                    )  # fmt: skip
+
     def check_tests(self) -> None:
         seen: dict[str, Path] = {}
         for i, case in enumerate(self.flow.tests):
@@ -266,6 +278,17 @@ class _Resolver:
                 if mock.completion is not None and node.prompt is None:
                     self.report.error(
                         "E312", place, f"'{name}' has no prompt, and so no completion to mock"
+                    )
+                tools = [tool.name for tool in node.prompt.tools] if node.prompt else []
+                for call in mock.tool_calls:
+                    if call.name not in tools:
+                        self.report.error(
+                            "E312", place, f"the mock calls '{call.name}', which is no tool of '{name}'",
+                            hint=did_you_mean(call.name, tools),
+                        )  # fmt: skip
+                if mock.tool_calls and mock.completion is None:
+                    self.report.error(
+                        "E312", place, f"the mock of '{name}' calls tools and then has no completion"
                     )
                 for port in mock.outputs or {}:
                     if output_port(node, port) is None:

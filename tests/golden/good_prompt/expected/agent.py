@@ -11,6 +11,7 @@ from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.models import ChatModels
 from irc_runtime.node import Inputs, Node, Outputs, by_port, node, settled
+from irc_runtime.openai_chat import OpenAIChat
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec, StateStore
@@ -66,7 +67,7 @@ class PromptAgent(Agent):
 
     def load(self) -> bool:
         """Connect what the nodes use."""
-        self.models = ChatModels(GREET_PROMPT, PLAIN_PROMPT)
+        self.models = ChatModels(GREET_PROMPT, PLAIN_PROMPT, openai=OpenAIChat)
         self.states = StateStore()
         return super().load()
 
@@ -84,7 +85,7 @@ class PromptAgent(Agent):
             attempts=2,
             backoff_s=1.0,
             outputs={"answer": GREET_ANSWER_SCHEMA},
-            fallback="_greet_fallback",
+            fallbacks=("_greet_fallback",),
             fallback_on=("timeout", "validation_fail"),
         )
     )
@@ -103,7 +104,7 @@ class PromptAgent(Agent):
             "plain",
             line=18,
             timeout_s=30.0,
-            fallback="_plain_fallback",
+            fallbacks=("_plain_fallback",),
             fallback_on=("error",),
             state=StateSpec(scope="session", key="{user_id}"),
         )

@@ -12,6 +12,7 @@ from irc_runtime.context import Context
 from irc_runtime.features import FeatureRead, FeatureStore, connect_features
 from irc_runtime.models import ChatModels
 from irc_runtime.node import Inputs, Node, Outputs, node
+from irc_runtime.openai_chat import OpenAIChat
 from irc_runtime.prompt import ChatModel, Prompt
 
 FIND_FEATURES = FeatureRead("users", kind="feature_group", key=("user_id",))
@@ -37,7 +38,7 @@ class GreetKnownAgent(Agent):
     def load(self) -> bool:
         """Connect what the nodes use."""
         self.features = connect_features(FIND_FEATURES)
-        self.models = ChatModels(GREET_PROMPT)
+        self.models = ChatModels(GREET_PROMPT, openai=OpenAIChat)
         return super().load()
 
     async def run(self, request: Inputs, ctx: Context) -> Any:

@@ -1,0 +1,79 @@
+"""What providers' clients have in common: which failures pass, and what is said of them.
+
+Statuses, codes and types only: messages of a provider may quote content.
+"""
+
+from collections.abc import Mapping
+
+from irc_runtime.errors import ModelError, ValidationFailedError
+
+#: Statuses after which the same request can succeed; all of 5xx besides.
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+
+
+def status_error(
+    status: int, code: str | None, headers: Mapping[str, str], *, retryable: bool = False
+) -> ModelError:
+    """The server refused.
+
+    Args:
+        status: the HTTP status.
+        code: the provider's own name of the error.
+        headers: with ``Retry-After``, where the server sent it.
+        retryable: whether the code alone says that another attempt can succeed.
+    """
+    named = f" ({code})" if code else ""
+    return ModelError(
+        f"the model's server answered {status}{named}",
+        retryable=retryable or status in RETRYABLE_STATUSES or status >= 500,
+        retry_after_s=retry_after_s(headers),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds in a ``Retry-After`` header; None where there is none, or it is a date."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def too_late() -> ModelError:
+    """The client's own limit of time was reached."""
+    return ModelError("the model did not answer in time", retryable=True, type="timeout")
+
+
+def unreachable() -> ModelError:
+    """There is no connection."""
+    return ModelError("the model cannot be reached", retryable=True)
+
+
+def garbage() -> ModelError:
+    """What came does not follow the protocol."""
+    return ModelError("the model's server sent what is not an answer", retryable=True)
+
+
+def broken_off() -> ModelError:
+    """A stream ended before the answer did."""
+    return ModelError("the model's answer broke off", retryable=True)
+
+
+def refused() -> ValidationFailedError:
+    """The model does not want to answer."""
+    return ValidationFailedError("the model refused to answer")
+
+
+def cut_off() -> ValidationFailedError:
+    """The answer ended at the limit of tokens, amid a structure or a tool's arguments."""
+    return ValidationFailedError("the model's answer was cut off at the most tokens allowed")
+
+
+def held_back() -> ValidationFailedError:
+    """A filter took the answer away."""
+    return ValidationFailedError("the model's answer was held back by a content filter")
+
+
+def empty() -> ValidationFailedError:
+    """There is neither text nor a call of a tool."""
+    return ValidationFailedError("the model's answer is empty")
