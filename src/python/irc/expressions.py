@@ -25,6 +25,7 @@ from irc.expression_syntax import (
     names_of,
     targets_of,
 )
+from irc.other_languages import CONSTANTS, operator_hint
 from irc.syntax import parse_expression
 
 
@@ -118,7 +119,10 @@ def compile_expression(
         rows = text.strip().split("\n")[: line - 1]
         start = before + sum(len(row) + 1 for row in rows) + column - 1
         message = getattr(error, "msg", None) or str(error) or "too deeply nested"
-        report.error("E402", span_of(start, start + 1), f"not an expression: {message}")
+        report.error(
+            "E402", span_of(start, start + 1), f"not an expression: {message}",
+            hint=operator_hint(text, start),
+        )  # fmt: skip
         return None
     checker = _Checker(text.strip(), before, scope, frozenset(context_fields), report, span_of)
     checker.check(tree.body, frozenset())
@@ -211,9 +215,11 @@ class _Checker:
             return
         if node.id not in self.scope:
             known = [*self.scope, *bound]
+            constant = CONSTANTS.get(node.id)
             self.fail(
                 "E403", node, f"'{node.id}' is not in scope",
-                did_you_mean(node.id, known) or f"in scope: {', '.join(sorted(known))}",
+                (f"write '{constant}'" if constant else did_you_mean(node.id, known))
+                or f"in scope: {', '.join(sorted(known))}",
             )  # fmt: skip
             return
         self.names.add(node.id)
@@ -242,7 +248,8 @@ class _Checker:
         if field not in self.declared:
             self.fail(
                 "E306", node, f"'{field}' is not in the flow's context",
-                did_you_mean(field, self.declared),
+                did_you_mean(field, self.declared)
+                or f"add '{field}' to context.requires or context.optional",
             )  # fmt: skip
 
     def _call(self, node: ast.Call, bound: frozenset[str]) -> None:

@@ -108,11 +108,18 @@ class _Builder:
             self._error("E101", following, "a flow is one document; a second starts here")
         return True
 
-    def _error(self, code: str, event: Event, message: str, first: Span | None = None) -> None:
+    def _error(
+        self,
+        code: str,
+        event: Event,
+        message: str,
+        first: Span | None = None,
+        hint: str | None = None,
+    ) -> None:
         if not self.everywhere:
             raise _NeedsPositions
         related = [] if first is None else [(first, "first here")]
-        self.report.error(code, self._span(event, event), message, related=related)
+        self.report.error(code, self._span(event, event), message, related=related, hint=hint)
 
     def _span(self, first: Event, last: Event) -> Span:
         start, end = first.start_mark, last.end_mark
@@ -211,7 +218,11 @@ class _Builder:
         """Whether an event is a key of the language, which does not stand twice."""
         if type(event) is not yaml.ScalarEvent:
             self._value(event, None)
-            self._error("E104", event, "a key must be a plain string")
+            is_template = type(event) is yaml.MappingStartEvent and event.flow_style
+            self._error(
+                "E104", event, "a key must be a plain string",
+                hint="a text that starts with '{{' is written in quotes" if is_template else None,
+            )  # fmt: skip
         elif event.value == "<<" and not event.style:
             self._error("E104", event, "merge keys (`<<`) are not part of the language")
         elif event.value in result:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from irc.diagnostics import Span
+from irc.diagnostics import Span, nearest
 from irc.ir.lowered import Body, UserCode
 from irc.ir.model import FileText, FunctionName
 from irc.passes.code_reads import context_reads, input_reads
@@ -238,9 +238,18 @@ def _find_transform(
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "transform"
     ]  # fmt: skip
     if not found:
+        others = [
+            item for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        misspelt = nearest("transform", [item.name for item in others])
         lowering.report.error(
             "E407", whole, "the code defines no function 'transform'",
-            hint="def transform(inputs, context, state): ...",
+            related=[
+                (place(item.lineno, item.col_offset), f"'{misspelt}' is defined here")
+                for item in others if item.name == misspelt
+            ],
+            hint=f"rename '{misspelt}' to 'transform'" if misspelt
+            else "def transform(inputs, context, state): ...",
         )  # fmt: skip
         return None
     function = found[-1]

@@ -173,7 +173,8 @@ class Lowering:
             self.report.error(
                 "E408", span, f"'{self.name}' has no input '{reference.root}'",
                 related=[(self.document.key_span(self.path), f"inputs: {', '.join(names) or 'none'}")],
-                hint=did_you_mean(reference.root, [*names, "context", "env"]),
+                hint=did_you_mean(reference.root, [*names, "context", "env"])
+                or "arguments read the node's own inputs, 'context' and 'env'",
             )  # fmt: skip
             return "None"
         return self.input_read(reference.root) + steps

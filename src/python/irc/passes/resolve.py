@@ -45,6 +45,12 @@ def resolve(document: Document, flow: Flow, report: Diagnostics) -> Graph | None
     return resolver.graph
 
 
+_END_HINTS = {
+    ("reads", "_output"): "edges lead to '_output': are 'from' and 'to' swapped?",
+    ("feeds", "_input"): "edges lead from '_input': are 'from' and 'to' swapped?",
+}
+
+
 class _Resolver:
     def __init__(self, document: Document, flow: Flow, report: Diagnostics) -> None:
         self.document = document
@@ -187,7 +193,8 @@ class _Resolver:
         if node is None:
             self.report.error(
                 "E301", self.document.span(path), f"the edge {verb} '{name}', which is no node",
-                hint=did_you_mean(name, [*self.flow.nodes, "_input", "_output"]),
+                hint=_END_HINTS.get((verb, name))
+                or did_you_mean(name, [*self.flow.nodes, "_input" if verb == "reads" else "_output"]),
             )  # fmt: skip
             return None
         if port is None:
@@ -205,6 +212,9 @@ class _Resolver:
             message = f"the edge {verb} '{name}.{port}', which '{name}' does not {has[:-1]}"
             code = "E301"
             hint = did_you_mean(port, [item.name for item in known(node)], f"{name}.")
+            other = input_port(node, port) if verb == "reads" else output_port(node, port)
+            if other is not None and hint is None:
+                hint = f"'{port}' is an {'input' if verb == 'reads' else 'output'}: are 'from' and 'to' swapped?"
         declared = self.document.key_span(("nodes", name))
         self.report.error(
             code, self.document.span(path), message,

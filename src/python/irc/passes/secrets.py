@@ -10,7 +10,16 @@ from irc.source import SourceFile
 _CREDENTIALS = (
     ("sk-", r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}"),  # OpenAI, Anthropic
     ("AKIA", r"\bAKIA[0-9A-Z]{16}\b"),  # AWS
+    ("ASIA", r"\bASIA[0-9A-Z]{16}\b"),
     ("gh", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),  # GitHub
+    ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
+    ("glpat-", r"\bglpat-[A-Za-z0-9_-]{20,}"),  # GitLab
+    ("npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    ("pypi-AgE", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
+    ("hf_", r"\bhf_[A-Za-z0-9]{34}\b"),  # Hugging Face
+    ("k_live_", r"\b[sr]k_live_[A-Za-z0-9]{20,}"),  # Stripe
+    ("SG.", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b"),  # SendGrid
+    ("hooks.slack.com", r"\bhttps://hooks\.slack\.com/services/T\w{8,}/B\w{8,}/\w{24}"),
     ("xox", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),  # Slack
     ("AIza", r"\bAIza[0-9A-Za-z_-]{35}"),  # Google
     ("-----BEGIN ", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),

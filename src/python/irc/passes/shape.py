@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from typing import Annotated, Any, TypeVar
@@ -140,24 +141,38 @@ def _report(
         elif error["type"] not in {"missing", "extra_forbidden"} and below not in around:
             wrong.setdefault(path, []).append(error)
     for path, alternatives in wrong.items():
-        report.error(code or "E203", document.span(path), _wrong_form(path, alternatives))
+        report.error(
+            code or "E203", document.span(path), _wrong_form(path, alternatives),
+            hint=_meant_literal(alternatives[0]),
+        )  # fmt: skip
 
 
 _SHOULD_BE = "Input should be "
 
 
+def _expected(message: str) -> str:
+    """The form that pydantic expects, in words of the language."""
+    expected = message.removeprefix(_SHOULD_BE)
+    return "a mapping" if expected.startswith("a valid dictionary") else expected
+
+
 def _wrong_form(path: Path, errors: list[ErrorDetails]) -> str:
     """What is wrong with a value: one error, or one for each form that it might have had."""
     name, error = f"'{_dotted(path)}'", errors[0]
-    if error["type"] in {"too_short", "string_too_short"}:
+    if any(item["type"] in {"too_short", "string_too_short"} for item in errors):
         return f"{name} must not be empty"
-    if error["msg"].startswith(_SHOULD_BE):
-        expected = [
-            e["msg"].removeprefix(_SHOULD_BE) for e in errors if e["msg"].startswith(_SHOULD_BE)
-        ]
+    expected = [_expected(item["msg"]) for item in errors if item["msg"].startswith(_SHOULD_BE)]
+    if expected:
         forms = " or ".join([part for part in [", ".join(expected[:-1]), expected[-1]] if part])
         return f"{name} should be {forms}, not {_describe(error['input'])}"
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _meant_literal(error: ErrorDetails) -> str | None:
+    """The word of a list of words that a value most likely means."""
+    if error["type"] != "literal_error" or not isinstance(error["input"], str):
+        return None
+    return did_you_mean(error["input"], re.findall("'([^']*)'", error["ctx"]["expected"]))
 
 
 def _path(data: Any, error: ErrorDetails) -> Path:
