@@ -19,12 +19,11 @@ CUSTOMER_TYPES = {
 
 
 def customers() -> Group:
-    """Two customers, one of whom has a history; all that is known of a third is that they are."""
+    """Two customers, one of whom has a history."""
     rows = [
         ("u1", datetime(2024, 1, 15, 9), "free", 0, date(2023, 5, 1)),
         ("u1", datetime(2024, 6, 1, 10, 30, 0, 500_000), "gold", 2, date(2023, 5, 1)),
         ("u2", datetime(2024, 1, 1), "team", 7, date(2022, 1, 1)),
-        ("bare", datetime(2024, 1, 1), None, None, None),
     ]
     records = [dict(zip(CUSTOMER_TYPES, row, strict=True)) for row in rows]
     return Group(11, "customers", 3, ("customer_id",), CUSTOMER_TYPES, rows=records)
@@ -44,6 +43,13 @@ def visits() -> Group:
     return Group(13, "visits", 1, ("customer_id",), types, event_time="seen", rows=[row])
 
 
+def notes() -> Group:
+    """Notes on customers: one has a note, the other an empty one."""
+    types = {"customer_id": "string", "note": "string"}
+    rows = [{"customer_id": "u1", "note": "vip"}, {"customer_id": "u2", "note": None}]
+    return Group(16, "notes", 1, ("customer_id",), types, event_time=None, rows=rows)
+
+
 @contextmanager
 def hopsworks_project(folder: Path) -> Iterator[Hopsworks]:
     """The project, with the environment that leads to it.
@@ -56,6 +62,7 @@ def hopsworks_project(folder: Path) -> Iterator[Hopsworks]:
         View(21, "customers", 3, (group,)),
         View(22, "activity", 1, (group, visited)),
         View(23, "scores", 1, (scores(),)),
+        View(24, "notes", 1, (notes(),)),
     ]
     models = {
         "churn": {

@@ -72,14 +72,25 @@ def test_reads_of_one_moment_are_one_call_and_fail_apart(project: Hopsworks) -> 
     assert [len(body["entries"]) for body in project.asked(BATCH)] == [3]
 
 
-def test_a_missing_row_is_none_and_a_row_of_nulls_is_a_row(project: Hopsworks) -> None:
-    found = asyncio.run(ask((PLAN, "u1"), (PLAN, "nobody"), (PLAN, "bare"), (PLAN, "u2")))
-    assert found[0] == {"plan": "gold"}
+def test_a_missing_row_is_an_error_and_a_row_of_nulls_is_a_row(project: Hopsworks) -> None:
+    note = FeatureRead("notes", kind="feature_view", key=("customer_id",), features=("note",))
+    found = asyncio.run(ask((note, "u1"), (note, "nobody"), (note, "u2"), (note, "no one")))
+    assert (found[0], found[2]) == ({"note": "vip"}, {"note": None})
     assert isinstance(found[1], RowNotFoundError)
-    assert found[1].reason == "'customers' version 3 has no row for that key"
-    assert found[2:] == [{"plan": None}, {"plan": "team"}]
-    found = asyncio.run(ask((PLAN, "u1"), (PLAN, "nobody"), (PLAN, "no one")))
+    assert isinstance(found[3], RowNotFoundError)
+    assert found[1].reason == "'notes' version 1 has no row for that key"
+    assert asyncio.run(ask((note, "u2"))) == [{"note": None}]
+    found = asyncio.run(ask((note, "u1"), (note, "nobody"), (note, "no one")))
     assert [type(answer) for answer in found] == [dict, RowNotFoundError, RowNotFoundError]
+
+
+def test_a_missing_row_of_an_optional_read_is_none(project: Hopsworks) -> None:
+    async def main() -> None:
+        features = connect_features(PLAN)
+        assert await features.find(PLAN, {"customer_id": "nobody"}) is None
+        await features.close()
+
+    asyncio.run(main())
 
 
 def test_what_a_joined_group_lacks_is_null(project: Hopsworks) -> None:
@@ -243,6 +254,14 @@ def test_what_the_client_would_ask_for_is_checked_first(
     with pytest.raises(LoadError, match=message):
         HopsworksFeatures([PLAN])
     assert project.requests == []
+
+
+def test_a_container_without_a_place_for_keys_says_what_to_do(
+    project: Hopsworks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(LoadError, match="mount one at /tmp, or name one with TMPDIR"):
+        HopsworksFeatures([PLAN])
 
 
 QUIET = """

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_registry_that_is_not_there_is_found_at_load(
 ) -> None:
     monkeypatch.setenv("IRC_MODELS", address)
     with pytest.raises(LoadError, match=message):
+        fetch_models(RegisteredModel("churn"))
+
+
+def test_a_registry_that_cannot_be_read_is_found_at_load(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(LoadError, match=f"IRC_MODELS: {folder}: Permission denied"):
         fetch_models(RegisteredModel("churn"))
 
 

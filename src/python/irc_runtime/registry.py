@@ -89,7 +89,10 @@ def fetch_models(*models: RegisteredModel) -> ModelRegistry:
     folder = Path(address)
     if not folder.is_dir():
         raise LoadError(f"{VARIABLE}: there is no folder {address}")
-    return ModelRegistry({model: _find(folder.absolute(), model) for model in models})
+    try:
+        return ModelRegistry({model: _find(folder.absolute(), model) for model in models})
+    except OSError as error:
+        raise LoadError(f"{VARIABLE}: {error.filename}: {error.strerror}") from error
 
 
 def _find(folder: Path, model: RegisteredModel) -> FetchedModel:

@@ -1,5 +1,6 @@
 """The feature store of a Hopsworks project."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ class HopsworksFeatures(FeatureStore):
     async def close(self) -> None:
         """Log out, unless something else of this process uses the session."""
         await self._batcher.close()
-        close_session(self._session)
+        await asyncio.to_thread(close_session, self._session)
 
     async def _ask(self, source: Source, questions: Sequence[Question]) -> list[Answer]:
         return await self._session.reads.run(lambda: source.ask(questions))

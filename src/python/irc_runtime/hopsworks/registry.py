@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from irc_runtime.errors import LoadError
-from irc_runtime.hopsworks.session import close_session, open_session
+from irc_runtime.hopsworks.session import close_session, open_session, temporary_folder
 from irc_runtime.registry import FetchedModel, ModelRegistry, RegisteredModel
 
 #: Seconds for all models of an agent.
@@ -25,11 +25,12 @@ def fetch(models: Sequence[RegisteredModel], folder: str) -> ModelRegistry:
         LoadError: the login or a download fails, or the project lacks a model.
     """
     session = open_session()
-    root = Path(folder or tempfile.mkdtemp(prefix="models-")).absolute()
+    root = Path(folder)
     try:
+        root = Path(folder or temporary_folder("models-")).absolute()
         fetched = session.load(lambda: _download(session.project, models, root), DOWNLOAD_TIMEOUT_S)
     except BaseException:
-        if not folder:
+        if not folder and root.is_absolute():
             shutil.rmtree(root, ignore_errors=True)
         raise
     finally:

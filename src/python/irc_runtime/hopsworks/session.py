@@ -43,10 +43,10 @@ class Session:
     """
 
     def __init__(self) -> None:
+        self._keys = temporary_folder("hopsworks-")
         self.worker = Threads(1, "hopsworks")
         self.reads = Threads(MAX_CONNECTIONS, "hopsworks-read")
         self.users = 0
-        self._keys = tempfile.mkdtemp(prefix="hopsworks-")
         try:
             self.project: Any = self.load(lambda: _log_in(self._keys))
         except BaseException:
@@ -128,6 +128,21 @@ def check_environment(environment: Mapping[str, str]) -> None:
     trusted = environment.get("HOPSWORKS_TRUST_STORE_PATH")
     if trusted and not os.path.exists(trusted):
         raise LoadError(f"HOPSWORKS_TRUST_STORE_PATH: there is no file {trusted}")
+
+
+def temporary_folder(prefix: str) -> str:
+    """A new folder of the process's own.
+
+    Raises:
+        LoadError: there is no place for one, as in a container whose root is read-only.
+    """
+    try:
+        return tempfile.mkdtemp(prefix=prefix)
+    except OSError as error:
+        raise LoadError(
+            f"the Hopsworks client needs a folder that it can write to: {error.strerror}; mount one "
+            "at /tmp, or name one with TMPDIR"
+        ) from error
 
 
 @contextmanager
