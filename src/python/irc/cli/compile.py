@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from irc.cli.caching import cache_options, open_cache, say_what_was_compiled
 from irc.cli.flows import FLOW, check_all
+from irc.cli.output import OUTPUT, reported
 from irc.cli.reporting import Reporting, report_all, reporting_options
 from irc.files import write_files
+
+if TYPE_CHECKING:
+    from irc.emit.agent import Compiled
+
+_DEFAULT = ParameterSource.DEFAULT
 
 
 @click.command("compile")
 @click.argument("flows", nargs=-1, required=True, type=FLOW)
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("."), show_default=True,
               help="Where the files go, by their path below the source root.")  # fmt: skip
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE.py",
+              help="Write one flow's agent here, and its line map beside it, in place of all files.")  # fmt: skip
+@click.option("--generate-tests", is_flag=True, help="With --output: the tests as well.")
+@click.option("--validate-only", is_flag=True, help="Write nothing, as 'irc check' does.")
+@click.option("--package", is_flag=True,
+              help="Also write context/ beside one flow's agent: a Dockerfile and what it copies.")  # fmt: skip
+@click.option("--lock", type=OUTPUT, metavar="FILE", help="With --package: hashed requirements.")
 @click.option(
     "--source-root", default=".", show_default=True, help="The folder that module names start from."
 )
@@ -26,6 +42,11 @@ from irc.files import write_files
 def compile_flows(
     flows: tuple[str, ...],
     output_dir: Path,
+    output: Path | None,
+    generate_tests: bool,
+    validate_only: bool,
+    package: bool,
+    lock: Path | None,
     source_root: str,
     cache_dir: Path | None,
     no_cache: bool,
@@ -41,17 +62,62 @@ def compile_flows(
     """
     from irc.pipeline import generate
 
+    _check_usage(flows, output, generate_tests, package, lock)
     cache = None if no_cache else open_cache(cache_dir)
     results = check_all(flows, source_root, cache)
     if verbose:
         say_what_was_compiled(results)
     if not report_all(results, Reporting(format_, errors, ignored)):
         sys.exit(1)
+    if validate_only:
+        return
+    compiled = [result.compiled for result in results if result.compiled is not None]
     files: dict[str, str] = {}
-    for result in results:
-        assert result.compiled is not None
-        files |= generate(result.compiled)
+    for agent in compiled:
+        files |= generate(agent)
+    if package:
+        name = compiled[0].module.replace(".", "/")
+        beside = output or output_dir / f"{name}.py"
+        with reported():
+            from irc.package.standalone import write_standalone_context
+
+            write_standalone_context(
+                files, f"{name}.json", Path(source_root), lock, beside.parent / "context"
+            )
+    if output is not None:
+        files = _one_agent(compiled[0], output.stem, generate_tests)
+        output_dir = output.parent
     try:
         write_files(output_dir, files)
     except OSError as error:
         raise click.UsageError(f"cannot write below '{output_dir}': {error}") from error
+
+
+def _check_usage(
+    flows: tuple[str, ...],
+    output: Path | None,
+    generate_tests: bool,
+    package: bool,
+    lock: Path | None,
+) -> None:
+    """Refuse options that do not go together."""
+    context = click.get_current_context()
+    if output is not None and context.get_parameter_source("output_dir") is not _DEFAULT:
+        raise click.UsageError("--output and --output-dir exclude each other")
+    if len(flows) > 1 and (output is not None or package):
+        raise click.UsageError("--output and --package are for one flow")
+    if output is not None and (output.suffix != ".py" or not output.stem.isidentifier()):
+        raise click.UsageError(f"'{output}' is no name of a Python module")
+    if generate_tests and output is None:
+        raise click.UsageError("--generate-tests goes with --output; --output-dir has them anyway")
+    if lock is not None and not package:
+        raise click.UsageError("--lock goes with --package")
+
+
+def _one_agent(compiled: Compiled, stem: str, tests: bool) -> dict[str, str]:
+    """The files of an agent whose module has another name and no package."""
+    from irc.pipeline import generate
+
+    wanted = [f"{stem}.py", f"{stem}.map.json", *([f"test_{stem}.py"] if tests else [])]
+    files = generate(replace(compiled, module=stem))
+    return {name: files[name] for name in wanted}

@@ -2,27 +2,14 @@
 
 import json
 import platform as machine
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from irc.oci.errors import ImageError
+from irc.cli.output import reported
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """Turn what is wrong with an input, or a full disk, into one line and exit status 1."""
-    try:
-        yield
-    except ImageError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
 @click.group()

@@ -30,10 +30,7 @@ COMMANDS = {
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
     "new": ("irc.cli.new:new", "Make FOLDER with a flow to start from."),
-    "package": (
-        "irc.cli.package:package",
-        "Write an agent's image, PEX, KServe manifest and build context.",
-    ),
+    "package": ("irc.cli.package:package", "Write what an agent's target takes."),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
     "serve": ("irc.cli.serve:serve", "Serve FLOW with KServe, and follow its edits."),
     "test": ("irc.cli.test:test", "Run the generated tests of FLOWS, with nothing left behind."),

@@ -1,12 +1,15 @@
-"""Where a command's text goes: a file, or standard output."""
+"""What commands that write share: where their text goes, and how a failure is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from irc.files import write_files
+from irc.oci.errors import ImageError
 
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
@@ -24,3 +27,14 @@ def write_text(output: Path | None, text: str) -> None:
         write_files(output.parent, {output.name: text})
     except OSError as error:
         raise click.UsageError(f"cannot write '{output}': {error.strerror or error}") from None
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what is wrong with an input, or a full disk, into one line and exit status 1."""
+    try:
+        yield
+    except ImageError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from irc.cli.image import reported
+from irc.cli.output import reported
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
