@@ -58,7 +58,6 @@ class Document:
     """A parsed document and where each of its values stands.
 
     Attributes:
-        data: plain Python values.
         values: span of each value by path.
         keys: span of each mapping key by the path of its value.
         styles: how a scalar is written: ``|``, ``>``, ``'``, ``"`` or empty for a plain one.
@@ -68,12 +67,23 @@ class Document:
     """
 
     source: SourceFile
-    data: Any = None
     values: dict[Path, Span] = field(default_factory=dict)
     keys: dict[Path, Span] = field(default_factory=dict)
     styles: dict[Path, str] = field(default_factory=dict)
     has_aliases: bool = False
     locate: Callable[[], None] | None = None
+    _data: Any = None
+
+    @property
+    def data(self) -> Any:
+        """The document as plain Python values."""
+        if self._data is None:
+            self._read_again()
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = data
 
     def _find(self, path: Path, spans: dict[Path, Span]) -> None:
         """See to it that the span of a path is there, if there is one."""
@@ -88,7 +98,7 @@ class Document:
     def forget(self) -> None:
         """Give back the plain values, where they can be read again."""
         if self.locate is not None and not self.has_aliases:
-            self.data = None
+            self._data = None
 
     def span(self, path: Path) -> Span:
         """The span of a value, or of the nearest value around it."""
@@ -109,8 +119,6 @@ class Document:
         whole value otherwise.
         """
         whole = self.span(path)
-        if self.data is None:
-            self._read_again()
         value = self.data
         for key in path:
             value = value[key]

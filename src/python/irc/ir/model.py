@@ -121,6 +121,9 @@ class Runtime(Shape):
     cache: CacheSettings | None = None
 
 
+_RUNTIME = Runtime()
+
+
 class State(Shape):
     scope: Literal["request", "session"]
     key: Name | None = None
@@ -142,7 +145,8 @@ class Node(Shape):
     error: ErrorPort | None = None
     transform: Transform | None = None
     prompt: Prompt | None = None
-    runtime: Runtime = Runtime()
+    # The one default, which pydantic would copy for each node.
+    runtime: Runtime = Field(default_factory=lambda: _RUNTIME)
     state: State | None = None
     position: Position | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from irc.diagnostics import Diagnostics, did_you_mean
+from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
 from irc.emit.names import Names
 from irc.expressions import (
@@ -156,22 +156,25 @@ class Lowering:
 
     def reference(self, reference: Reference, path: Path) -> str:
         """The code that reads what a reference means."""
-        span = self.document.text_span(path, reference.start, reference.end)
         steps = "".join(
             f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]" for step in reference.path
         )
         if reference.root == "context":
-            return self._context_reference(reference, span)
+            return self._context_reference(reference, path)
         if reference.root == "env":
             if len(reference.path) != 1 or not isinstance(reference.path[0], str):
-                self.report.error("E408", span, "an environment variable is written ${env.NAME}")
+                self.report.error(
+                    "E408", self._reference_span(reference, path),
+                    "an environment variable is written ${env.NAME}",
+                )  # fmt: skip
                 return "None"
             self.result.environment.add(reference.path[0])
             return f"self.environment[{quoted(reference.path[0])}]"
         names = [port.name for port in self.node.inputs]
         if reference.root not in names:
             self.report.error(
-                "E408", span, f"'{self.name}' has no input '{reference.root}'",
+                "E408", self._reference_span(reference, path),
+                f"'{self.name}' has no input '{reference.root}'",
                 related=[(self.document.key_span(self.path), f"inputs: {', '.join(names) or 'none'}")],
                 hint=did_you_mean(reference.root, [*names, "context", "env"])
                 or "arguments read the node's own inputs, 'context' and 'env'",
@@ -179,14 +182,21 @@ class Lowering:
             return "None"
         return self.input_read(reference.root) + steps
 
-    def _context_reference(self, reference: Reference, span: Any) -> str:
+    def _reference_span(self, reference: Reference, path: Path) -> Span:
+        return self.document.text_span(path, reference.start, reference.end)
+
+    def _context_reference(self, reference: Reference, path: Path) -> str:
         first = reference.path[0] if reference.path else None
         if not isinstance(first, str):
-            self.report.error("E408", span, "a context field is written ${context.<field>}")
+            self.report.error(
+                "E408", self._reference_span(reference, path),
+                "a context field is written ${context.<field>}",
+            )  # fmt: skip
             return "None"
         if first not in self.context_fields:
             self.report.error(
-                "E306", span, f"'{first}' is not in the flow's context",
+                "E306", self._reference_span(reference, path),
+                f"'{first}' is not in the flow's context",
                 hint=did_you_mean(first, self.context_fields)
                 or f"add '{first}' to context.requires or context.optional",
             )  # fmt: skip

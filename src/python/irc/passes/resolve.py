@@ -284,10 +284,11 @@ class _Resolver:
             if node is None:
                 continue
             for mock in mocks if isinstance(mocks, list) else [mocks]:
-                place = self.document.key_span(("tests", index, "mocks", name))
+                path: Path = ("tests", index, "mocks", name)
                 if mock.completion is not None and node.prompt is None:
                     self.report.error(
-                        "E312", place, f"'{name}' has no prompt, and so no completion to mock"
+                        "E312", self.document.key_span(path),
+                        f"'{name}' has no prompt, and so no completion to mock",
                     )
                 tools = [tool.name for tool in node.prompt.tools] if node.prompt else []
                 for call in mock.tool_calls:
@@ -303,7 +304,8 @@ class _Resolver:
                 for port in mock.outputs or {}:
                     if output_port(node, port) is None:
                         self.report.error(
-                            "E312", place, f"the mock gives '{name}.{port}', which '{name}' does not produce",
+                            "E312", self.document.key_span(path),
+                            f"the mock gives '{name}.{port}', which '{name}' does not produce",
                             hint=did_you_mean(port, [item.name for item in node.outputs]),
                         )  # fmt: skip
 
