@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from tests.standins.hopsworks_data import Group, View
@@ -46,7 +47,10 @@ def visits() -> Group:
 def notes() -> Group:
     """Notes on customers: one has a note, the other an empty one."""
     types = {"customer_id": "string", "note": "string"}
-    rows = [{"customer_id": "u1", "note": "vip"}, {"customer_id": "u2", "note": None}]
+    rows: list[dict[str, Any]] = [
+        {"customer_id": "u1", "note": "vip"},
+        {"customer_id": "u2", "note": None},
+    ]
     return Group(16, "notes", 1, ("customer_id",), types, event_time=None, rows=rows)
 
 
