@@ -180,7 +180,10 @@ class Lowering:
                 or "arguments read the node's own inputs, 'context' and 'env'",
             )  # fmt: skip
             return "None"
-        return self.input_read(reference.root) + steps
+        read = self.input_read(reference.root)
+        if steps and read.startswith("inputs.get("):  # of what is absent, each part is
+            return f'(inputs["{reference.root}"]{steps} if "{reference.root}" in inputs else None)'
+        return read + steps
 
     def _reference_span(self, reference: Reference, path: Path) -> Span:
         return self.document.text_span(path, reference.start, reference.end)
@@ -205,7 +208,10 @@ class Lowering:
             f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]"
             for step in reference.path[1:]
         )
-        return context_read(first) + steps
+        read = context_read(first)
+        if steps and first not in self.graph.flow.context.requires:
+            return f"({read}{steps} if {read} is not None else None)"
+        return read + steps
 
     def expression(self, text: str, scope: Mapping[str, str], path: Path) -> Expression | None:
         """An expression in an argument, over a scope."""
