@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin
 
@@ -24,10 +24,13 @@ class Place(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A ``$ref``: the place that it names, or None for a metaschema, which every validator knows."""
+    """A ``$ref``: the place that it names, and the document in which it stands.
+
+    The place is None for a metaschema, which every validator knows.
+    """
 
     place: Place | None
-    span: Span
+    document: Document
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class _Scope:
     base: Path
     uri: str
     draft: int
+    value: Any
 
 
 @dataclass
@@ -59,7 +63,7 @@ class SchemaGraph:
     dynamic: list[Span] = field(default_factory=list)
     is_plain: bool = True
     is_fine: bool = True
-    _ids: dict[str, tuple[Place, _Scope]] = field(default_factory=dict)
+    _ids: dict[str, _Scope] = field(default_factory=dict)
     _wanted: list[tuple[Any, Place, _Scope]] = field(default_factory=list)
     _pending: list[tuple[str, Place, _Scope]] = field(default_factory=list)
 
@@ -72,7 +76,7 @@ class SchemaGraph:
         """
         document = self.files.document
         root = Place(document.source.name, path)
-        scope = _Scope(document, path, "", 2020)
+        scope = _Scope(document, path, "", 2020, schema)
         self._check(schema, root, scope)
         while self._wanted:
             value, place, scope = self._wanted.pop(0)
@@ -104,7 +108,7 @@ class SchemaGraph:
             return
         if draft is not None:
             self.is_plain = self.is_plain and schema["$schema"].rstrip("#") in DRAFTS
-            scope = _Scope(scope.document, scope.base, scope.uri, draft)
+            scope = replace(scope, draft=draft)
         try:
             kind = Draft7Validator if scope.draft == 7 else Draft202012Validator
             kind.check_schema(schema)
@@ -126,8 +130,8 @@ class SchemaGraph:
         if isinstance(name, str) and not name.startswith("#"):
             self.is_plain = False
             uri = urljoin(scope.uri, name).rstrip("#")
-            scope = _Scope(scope.document, place.path, uri, scope.draft)
-            self._ids.setdefault(uri, (place, scope))
+            scope = _Scope(scope.document, place.path, uri, scope.draft, schema)
+            self._ids.setdefault(uri, scope)
         if isinstance(schema.get("$ref"), str):
             self._pending.append((schema["$ref"], place, scope))
         if scope.draft == 2020 and "$dynamicRef" in schema:
@@ -137,22 +141,20 @@ class SchemaGraph:
 
     def _refer(self, text: str, source: Place, scope: _Scope) -> None:
         """Look up one reference; what it names is checked later."""
-        span = scope.document.span((*source.path, "$ref"))
         address, _, fragment = text.partition("#")
         if address:
             self.is_plain = False
         uri = urljoin(scope.uri, address)
         if not address:
-            document, base, target = scope.document, scope.base, scope
+            target = scope
         elif uri in self._ids:
-            place, target = self._ids[uri]
-            document, base = target.document, place.path
+            target = self._ids[uri]
         elif uri in DRAFTS:
-            self.references[source] = Reference(None, span)
+            self.references[source] = Reference(None, scope.document)
             return
         elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", address) and not _IN_PACKAGE.match(address):
             self._fail(
-                "E314", span, f"the reference '{text}' leads nowhere: schemas are not fetched",
+                "E314", _span(scope, source), f"the reference '{text}' leads nowhere: schemas are not fetched",
                 "put the schema into a file beside the flow and name that",
             )  # fmt: skip
             return
@@ -161,20 +163,19 @@ class SchemaGraph:
             if found is None:
                 self.is_fine = False
                 return
-            document, base = found, ()
             draft = draft_of(found.data)
             if draft == 0:
                 self._refuse_draft(found, ())
                 return
-            target = _Scope(found, (), "", draft or self._root_draft())
-        path, hint = _path_of(document, base, unquote(fragment))
+            target = _Scope(found, (), "", draft or self._root_draft(), found.data)
+        path, hint = _path_of(target.value, target.base, unquote(fragment))
         if path is None:
-            self._fail("E314", span, f"the reference '{text}' leads nowhere", hint)
+            self._fail("E314", _span(scope, source), f"the reference '{text}' leads nowhere", hint)
             return
-        place = Place(document.source.name, path)
-        self.references[source] = Reference(place, span)
-        value = document.data
-        for step in path:
+        place = Place(target.document.source.name, path)
+        self.references[source] = Reference(place, scope.document)
+        value = target.value
+        for step in path[len(target.base) :]:
             value = value[step]
         self._wanted.append((value, place, target))
 
@@ -191,7 +192,7 @@ class SchemaGraph:
             posixpath.join(folder, unquote(package[2] if package else address))
         )
         return self.files.document_of(
-            name, address, scope.document.span((*source.path, "$ref")), "to the file that names it"
+            name, address, _span(scope, source), "to the file that names it"
         )
 
     def _check_endless(self) -> None:
@@ -228,7 +229,11 @@ class SchemaGraph:
         ]
 
     def _report_endless(self, cycle: list[Place]) -> None:
-        spans = [self.references[place].span for place in cycle if place in self.references]
+        spans = [
+            self.references[place].document.span((*place.path, "$ref"))
+            for place in cycle
+            if place in self.references
+        ]
         self.is_fine = False
         self.report.error(
             "E315", spans[0], "this reference leads back to itself, with nothing checked on the way",
@@ -237,11 +242,12 @@ class SchemaGraph:
         )  # fmt: skip
 
 
-def _path_of(document: Document, base: Path, fragment: str) -> tuple[Path | None, str | None]:
+def _span(scope: _Scope, source: Place) -> Span:
+    return scope.document.span((*source.path, "$ref"))
+
+
+def _path_of(value: Any, base: Path, fragment: str) -> tuple[Path | None, str | None]:
     """The path that a JSON pointer (RFC 6901) or an anchor below a place names, or else a hint."""
-    value = document.data
-    for step in base:
-        value = value[step]
     if fragment and not fragment.startswith("/"):
         return _anchored(value, base, fragment), None
     path = base
