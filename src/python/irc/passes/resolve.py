@@ -294,12 +294,12 @@ class _Resolver:
                 for call in mock.tool_calls:
                     if call.name not in tools:
                         self.report.error(
-                            "E312", place, f"the mock calls '{call.name}', which is no tool of '{name}'",
+                            "E312", self.document.key_span(path), f"the mock calls '{call.name}', which is no tool of '{name}'",
                             hint=did_you_mean(call.name, tools),
                         )  # fmt: skip
                 if mock.tool_calls and mock.completion is None:
                     self.report.error(
-                        "E312", place, f"the mock of '{name}' calls tools and then has no completion"
+                        "E312", self.document.key_span(path), f"the mock of '{name}' calls tools and then has no completion"
                     )
                 for port in mock.outputs or {}:
                     if output_port(node, port) is None:
