@@ -148,7 +148,12 @@ def check_deadline(agent: AgentType, request: Fields, samples: Samples) -> None:
 
 
 def check_unhandled(
-    agent: AgentType, request: Fields, samples: Samples, failed: str, handler: str | None
+    agent: AgentType,
+    request: Fields,
+    samples: Samples,
+    failed: str,
+    handler: str | None = None,
+    handler_input: str | None = None,
 ) -> None:
     """A failure that no edge takes goes to the handler, or else to the caller."""
     mocks: dict[str, Any] = {node: {"outputs": outputs} for node, outputs in samples.items()}
@@ -157,6 +162,11 @@ def check_unhandled(
     if handler is None:
         assert case.status == 500, f"status {case.status}, though '{failed}' fails"
         assert f"'{failed}' failed" in str(case.error), str(case.error)
-    else:
-        assert case.status == 200, f"status {case.status}: {case.error}"
-        assert handler in case.ran, f"'{handler}' does not take the failure of '{failed}'"
+        return
+    assert case.status == 200, f"status {case.status}: {case.error}"
+    assert handler in case.ran, f"'{handler}' does not take the failure of '{failed}'"
+    if handler_input is not None:
+        error = case.received[handler][handler_input]
+        told = {name: error.get(name) for name in ("reason", "type", "node")}
+        facts = {"reason": "unreachable", "type": "error", "node": failed}
+        assert told == facts, f"'{handler}' is told {told}, expected {facts}"

@@ -147,24 +147,28 @@ def check_state(agent: AgentType, context: Fields, node: NodeFacts) -> None:
         await count(inputs, context, state)
         raise MockedError("mocked failure", "error", retryable=False)
 
+    ttl_s = node.state.ttl_s
+    step_s = 1.0 if ttl_s is None else min(1.0, ttl_s / 8)
     here = Call(node.inputs, {**context, **node.context}, request=0)
-    again = Call(here.inputs, here.context, 1.0, request=0)
-    later = Call(here.inputs, here.context, 2.0, request=1)
+    again = Call(here.inputs, here.context, step_s, request=0)
+    later = Call(here.inputs, here.context, 2 * step_s, request=1)
     other_inputs, other_fields = dict(here.inputs), dict(here.context)
     for name in node.state.key_fields:
         if name in other_inputs:
             other_inputs[name] = node.other_inputs.get(name, other_inputs[name])
         else:
             other_fields[name] = f"another {name}"
-    elsewhere = Call(other_inputs, other_fields, 3.0, request=2)
+    elsewhere = Call(other_inputs, other_fields, 3 * step_s, request=2)
     calls, expected = [here, again, later], [0, 1, 2]
     if node.state.scope == "request":
         expected = [0, 1, 0]
     elif (other_inputs, other_fields) != (here.inputs, here.context):
         calls, expected = [*calls, elsewhere], [*expected, 0]
-    if node.state.scope == "session" and node.state.ttl_s is not None:
-        calls.append(Call(here.inputs, here.context, 3.0 + node.state.ttl_s, request=3))
-        expected.append(0)
+    if node.state.scope == "session" and ttl_s is not None:
+        kept_s = 2 * step_s + ttl_s - min(0.5, ttl_s / 4)  # each write begins the time anew
+        gone_s = kept_s + ttl_s + 0.001
+        calls += [Call(here.inputs, here.context, at_s) for at_s in (kept_s, gone_s)]
+        expected += [3, 0]
     run_calls(agent, node.id, calls, {"act": count})
     _equal(found, expected, f"{node}: what its state held at each call")
     found.clear()

@@ -19,6 +19,7 @@ from irc.emit.rehearsal import NOT_DELIVERED, Rehearsal, Stage, UndecidedError
 from irc.emit.samples import NOTHING, fits_schema, is_kind, sample_port, sample_schema
 from irc.ir.graph import Link, NodePort, RequestField, input_port, output_port
 from irc.ir.model import Port
+from irc.passes.liveness import is_error_input
 
 MAX_BRANCHES = 200
 """Requests that are made up for one flow."""
@@ -63,6 +64,7 @@ class FlowTests:
         in_time: whether the request's deadline is tested.
         unhandled: a node whose failure nothing in the flow takes, None without one.
         handler: the node that takes it then.
+        handler_input: the input at which it does, where it has one for that.
     """
 
     left_out: list[str] = field(default_factory=list)
@@ -74,6 +76,7 @@ class FlowTests:
     in_time: bool = False
     unhandled: str | None = None
     handler: str | None = None
+    handler_input: str | None = None
 
 
 def flow_tests(compiled: Compiled) -> FlowTests:
@@ -280,7 +283,7 @@ class _FlowTests:
         if not delivered:
             branch.output = NOTHING
             branch.reasons = self._reasons()
-        elif not play.failed:
+        else:
             branch.output = delivered.get(None, delivered)
 
     def _changed(self, name: str, play: Rehearsal) -> Iterable[tuple[str, Any]]:
@@ -340,6 +343,9 @@ class _FlowTests:
             falls_back = prompt is not None and prompt.fallback is not None
             if name in base.ran and not self.graph.has_error_route(name) and not falls_back:
                 self.result.unhandled, self.result.handler = name, handler
+                ports = [] if handler is None else self.flow.nodes[handler].inputs
+                taking = [p.name for p in ports if is_error_input(self.graph, str(handler), p.name)]
+                self.result.handler_input = taking[0] if taking else None
                 return
 
 

@@ -231,7 +231,9 @@ class _Facts:
 
     def _say_sharing(self) -> None:
         runtime = self.node.runtime
-        alone = self.node.state is None and runtime.cache is None and runtime.timeout_ms > 10
+        state = self.node.state
+        own_keys = state is None or state.scope == "request" or "session_id" in self._key_fields()
+        alone = own_keys and runtime.cache is None and runtime.timeout_ms > 10
         if runtime.concurrency is not None and runtime.concurrency <= MAX_CONCURRENCY and alone:
             self.say({"concurrency": repr(runtime.concurrency)}, "check_concurrency")
         if runtime.cache is not None:

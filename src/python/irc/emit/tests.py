@@ -198,11 +198,14 @@ class _TestEmitter:
                 "deadline", "A request ends when its time is over.", "check_deadline", ()
             )
         if tests.unhandled is not None:
-            handler = "None" if tests.handler is None else quoted(tests.handler)
+            handlers = [tests.handler] if tests.handler_input is None else [
+                tests.handler, tests.handler_input
+            ]  # fmt: skip
+            taken = [quoted(item) for item in handlers if item is not None]
             self._write_flow_test(
                 "unhandled_failure",
                 "A failure that no edge takes goes to the flow's handler, or else to the caller.",
-                "check_unhandled", (quoted(tests.unhandled), handler),
+                "check_unhandled", (quoted(tests.unhandled), *taken),
             )  # fmt: skip
 
     def _branch(self, branch: Branch) -> Code:

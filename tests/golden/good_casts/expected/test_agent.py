@@ -148,7 +148,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(CastsAgent, REQUEST, SAMPLES, "load", None)
+    check_unhandled(CastsAgent, REQUEST, SAMPLES, "load")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

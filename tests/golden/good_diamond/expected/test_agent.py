@@ -127,7 +127,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(DiamondAgent, REQUEST, SAMPLES, "split", None)
+    check_unhandled(DiamondAgent, REQUEST, SAMPLES, "split")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

@@ -149,7 +149,7 @@ BRANCHES = [
         skipped=["stand_in", "report", "sign"],
         output="check.text",
     ),
-    BranchFacts("fetch fails", failed="fetch", ran=["stand_in"]),
+    BranchFacts("fetch fails", failed="fetch", ran=["stand_in"], output="check.text"),
 ]
 
 
@@ -171,7 +171,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(ErrorPortAgent, REQUEST, SAMPLES, "check", "report")
+    check_unhandled(ErrorPortAgent, REQUEST, SAMPLES, "check", "report", "error")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

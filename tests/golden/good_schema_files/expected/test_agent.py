@@ -153,7 +153,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(QuotesAgent, REQUEST, SAMPLES, "quote", None)
+    check_unhandled(QuotesAgent, REQUEST, SAMPLES, "quote")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

@@ -85,7 +85,20 @@ EDGES: dict[str, dict[str, tuple[str, ...]]] = {"note": {"turn": ("count.turn",)
 # What comes of the request, and of others that turn a condition.
 BRANCHES = [
     BranchFacts("samples", ran=["count", "note"], output={"text": "note.text"}),
-    BranchFacts("count fails", failed="count", skipped=["note"]),
+    BranchFacts(
+        "count fails",
+        failed="count",
+        skipped=["note"],
+        output={
+            "failed": {
+                "reason": "unreachable",
+                "type": "error",
+                "node": "count",
+                "attempts": 2,
+                "fallback_available": False,
+            },
+        },
+    ),
 ]
 
 
@@ -107,7 +120,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(CounterAgent, REQUEST, SAMPLES, "note", None)
+    check_unhandled(CounterAgent, REQUEST, SAMPLES, "note")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.timeout_ms], ids=str)

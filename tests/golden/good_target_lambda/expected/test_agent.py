@@ -105,7 +105,13 @@ BRANCHES = [
         skipped=["sorry"],
         output={"amount": 602, "currency": "sample currency", "shop": "${env.SHOP}"},
     ),
-    BranchFacts("price fails", failed="price", ran=["sorry"], skipped=["respond"]),
+    BranchFacts(
+        "price fails",
+        failed="price",
+        ran=["sorry"],
+        skipped=["respond"],
+        output={"sorry": "sample error.type"},
+    ),
 ]
 
 
@@ -127,7 +133,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(PricesAgent, REQUEST, SAMPLES, "respond", None)
+    check_unhandled(PricesAgent, REQUEST, SAMPLES, "respond")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

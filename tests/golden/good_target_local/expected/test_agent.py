@@ -111,7 +111,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(GreetKnownAgent, REQUEST, SAMPLES, "find", None)
+    check_unhandled(GreetKnownAgent, REQUEST, SAMPLES, "find")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)

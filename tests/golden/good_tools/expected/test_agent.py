@@ -147,7 +147,7 @@ def test_deadline() -> None:
 
 def test_unhandled_failure() -> None:
     """A failure that no edge takes goes to the flow's handler, or else to the caller."""
-    check_unhandled(AssistantAgent, REQUEST, SAMPLES, "assist", None)
+    check_unhandled(AssistantAgent, REQUEST, SAMPLES, "assist")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node.runs], ids=str)
