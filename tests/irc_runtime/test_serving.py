@@ -36,16 +36,24 @@ def free_port() -> int:
 
 
 class Served:
-    """A process that serves the support agent."""
+    """A process that serves an agent, the support agent if no other is named."""
 
-    def __init__(self, environment: dict[str, str], folder: Path, *flags: str) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        folder: Path,
+        *flags: str,
+        module: str = support_agent.__name__,
+        name: str = "support",
+    ) -> None:
+        self.name = name
         self.flags = flags
         self.port = free_port()
         self.log_file = folder / f"agent-{self.port}.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", support_agent.__name__),
+                    *(sys.executable, "-m", module),
                     *(f"--http_port={self.port}", "--enable_grpc=false", *flags),
                 ],
                 env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -59,7 +67,7 @@ class Served:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
-                if httpx.get(self.url("/v1/models/support")).status_code == 200:
+                if httpx.get(self.url(f"/v1/models/{self.name}")).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -68,7 +76,9 @@ class Served:
             time.sleep(0.05)
 
     def predict(self, body: Any, **options: Any) -> httpx.Response:
-        return httpx.post(self.url("/v1/models/support:predict"), json=body, timeout=30, **options)
+        return httpx.post(
+            self.url(f"/v1/models/{self.name}:predict"), json=body, timeout=30, **options
+        )
 
     def infer(self, *tensors: dict[str, Any]) -> httpx.Response:
         return httpx.post(

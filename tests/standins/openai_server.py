@@ -72,12 +72,14 @@ class OpenAIServer:
         port: the port to listen on; 0 takes a free one, which then stands here.
         otherwise: the reply once the script is at its end.
         requests: all requests so far, in the order of their arrival.
+        abandoned: set once a client went away before its answer was there.
     """
 
     port: int = 0
     otherwise: Reply = field(default_factory=Answer)
     verbose: bool = False
     requests: list[Recorded] = field(default_factory=list)
+    abandoned: threading.Event = field(default_factory=threading.Event)
     _script: deque[Reply] = field(default_factory=deque)
     _server: "_Server | None" = None
 
@@ -141,7 +143,9 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away while it was waiting is nothing to report."""
-        if not isinstance(sys.exception(), OSError):
+        if isinstance(sys.exception(), OSError):
+            self.owner.abandoned.set()
+        else:
             super().handle_error(request, client_address)
 
 
@@ -169,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = None
         authorization = self.headers.get("Authorization")
-        refused = refusal(self.path, authorization, body)
+        refused = refusal(self.path, authorization, body, self.headers.get("api-key"))
         recorded = Recorded(
             self.path, authorization, dict(self.headers), body, refused[1] if refused else None
         )
@@ -204,7 +208,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, answer: Answer, model: str, number: int) -> None:
         self._send_headers(200, {"Connection": "close"}, "text/event-stream")
-        for chunk in chunks(answer, model, number):
+        for index, chunk in enumerate(chunks(answer, model, number)):
+            if index == answer.cut_after:
+                if answer.error is not None:
+                    error = {"error": {"message": "secret", "type": answer.error}}
+                    self.wfile.write(f"data: {json.dumps(error)}\n\n".encode())
+                self.close_connection = True
+                return
+            time.sleep(answer.pause_s if index else 0.0)
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
             self.wfile.flush()
         self.wfile.write(b"data: [DONE]\n\n")

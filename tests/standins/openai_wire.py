@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PATH = "/v1/chat/completions"
+AZURE_PATH = re.compile(r"/openai/deployments/[^/]+/chat/completions\?api-version=[0-9a-z-]+")
 SCHEMA_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 ROLES = {"system", "developer", "user", "assistant", "tool"}
 
@@ -20,11 +21,19 @@ class Answer:
             structured output.
         delay_s: seconds before the first byte.
         tool_calls: pairs of a function's name and its arguments, in place of a text.
+        stop: why the answer ends, where it is not that it is complete.
+        cut_after: events after which a stream breaks off.
+        error: the type of an error that comes then.
+        pause_s: seconds before each event of a stream but the first.
     """
 
     content: Any = ""
     delay_s: float = 0.0
     tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    stop: str | None = None
+    cut_after: int | None = None
+    error: str | None = None
+    pause_s: float = 0.0
 
     @property
     def text(self) -> str | None:
@@ -57,11 +66,16 @@ class CutConnection:
 Reply = Answer | Failure | Malformed | CutConnection
 
 
-def refusal(path: str, authorization: str | None, body: Any) -> tuple[int, str] | None:
-    """Status and message with which the real service refuses such a request."""
-    if path != PATH:
+def refusal(
+    path: str, authorization: str | None, body: Any, azure_key: str | None = None
+) -> tuple[int, str] | None:
+    """Status and message with which the real service, or Azure's, refuses such a request."""
+    if AZURE_PATH.fullmatch(path):
+        if not azure_key:
+            return 401, "no api-key"
+    elif path != PATH:
         return 404, f"unknown path {path}"
-    if not re.fullmatch(r"Bearer \S+", authorization or ""):
+    elif not re.fullmatch(r"Bearer \S+", authorization or ""):
         return 401, "no API key in the Authorization header"
     if not isinstance(body, dict):
         return 400, "the body is not a JSON object"
@@ -75,7 +89,19 @@ def refusal(path: str, authorization: str | None, body: Any) -> tuple[int, str] 
             return 400, f"a message has no known role: {message!r}"
         if not isinstance(message.get("content"), str) and "tool_calls" not in message:
             return 400, f"a message has no content: {message!r}"
-    return _response_format_refusal(body.get("response_format"))
+    return _unanswered(messages) or _response_format_refusal(body.get("response_format"))
+
+
+def _unanswered(messages: Sequence[Mapping[str, Any]]) -> tuple[int, str] | None:
+    """Every call of a tool is followed by its result."""
+    pending: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            pending.discard(str(message.get("tool_call_id")))
+        elif pending:
+            return 400, f"calls of tools without a result: {pending}"
+        pending |= {call["id"] for call in message.get("tool_calls", ())}
+    return (400, f"calls of tools without a result: {pending}") if pending else None
 
 
 def _response_format_refusal(response_format: Any) -> tuple[int, str] | None:
@@ -114,7 +140,7 @@ def completion(answer: Answer, model: str, number: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
     if answer.tool_calls:
         message["tool_calls"] = _tool_calls(answer, number)
-    finish_reason = "tool_calls" if answer.tool_calls else "stop"
+    finish_reason = answer.stop or ("tool_calls" if answer.tool_calls else "stop")
     return {
         **_head("chat.completion", model, number),
         "choices": [
@@ -134,4 +160,6 @@ def chunks(answer: Answer, model: str, number: int) -> Iterator[dict[str, Any]]:
         yield chunk({"tool_calls": [{"index": index, **call}]})
     for piece in re.findall(r"\S+\s*|\s+", answer.text or ""):
         yield chunk({"content": piece})
-    yield chunk({}, "tool_calls" if answer.tool_calls else "stop")
+    yield chunk({}, answer.stop or ("tool_calls" if answer.tool_calls else "stop"))
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    yield {**_head("chat.completion.chunk", model, number), "choices": [], "usage": usage}

@@ -119,6 +119,7 @@ def _until(gone: threading.Event, events: Iterable[Any]) -> Iterator[Any]:
 
 def _translated(work: Callable[[], Result]) -> Result:
     """What a blocking call gives; boto's exceptions as ours."""
+    from botocore.eventstream import ParserError  # type: ignore[import-untyped]  # as above
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -137,7 +138,7 @@ def _translated(work: Callable[[], Result]) -> Result:
         raise provider_errors.unreachable() from error
     except ParamValidationError as error:
         raise ModelError("the prompt is no valid request to Bedrock", retryable=False) from error
-    except (BotoCoreError, ValueError, KeyError, TypeError) as error:  # parts are not there
+    except (BotoCoreError, ParserError, ValueError, KeyError, TypeError) as error:
         raise provider_errors.garbage() from error
     except OSError as error:  # botocore lets its transport's exceptions through amid a body
         raise provider_errors.broken_off() from error

@@ -1,0 +1,323 @@
+"""The real clients of all providers against servers that speak their protocols."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from irc_runtime.anthropic_chat import AnthropicChat
+from irc_runtime.azure_chat import AzureChat
+from irc_runtime.bedrock_chat import BedrockChat
+from irc_runtime.chat import ChatClient
+from irc_runtime.context import Context
+from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
+from irc_runtime.models import ChatModels
+from irc_runtime.node import Inputs, Node, Outputs, node
+from irc_runtime.openai_chat import OpenAIChat
+from irc_runtime.prompt import ChatModel, Prompt
+from irc_runtime.schema import Schema
+from irc_runtime.streaming import TokenSink, TokenStream
+from irc_runtime.tools import Tool
+from tests.irc_runtime.agents import agent_of
+from tests.standins.anthropic_server import AnthropicServer
+from tests.standins.bedrock_server import BedrockServer
+from tests.standins.openai_server import OpenAIServer
+from tests.standins.openai_wire import Answer, CutConnection, Failure, Malformed, Reply
+
+STRICT = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["text"],
+    "properties": {"text": {"type": "string"}},
+}
+LOOSE = {"type": "object", "required": ["text"], "properties": {"text": {"maxLength": 9}}}
+VARIABLES = {
+    "OPENAI_API_KEY": "k", "AZURE_OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k",
+    "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "k", "AWS_REGION": "eu-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One provider: its client, its stand-in, and where that listens."""
+
+    name: str
+    client: Callable[[ChatModel], ChatClient]
+    server: Callable[[], AbstractContextManager[Any]]
+    endpoint: Callable[[Any], str]
+    variable: str
+    #: The errors after which a stream breaks off that another attempt can mend.
+    overloaded: str
+
+
+PROVIDERS = [
+    Provider("openai", OpenAIChat, OpenAIServer, lambda s: s.base_url, "OPENAI_API_KEY", "x"),
+    Provider(
+        "azure", AzureChat, OpenAIServer, lambda s: s.base_url.removesuffix("/v1"),
+        "AZURE_OPENAI_API_KEY", "x",
+    ),
+    Provider(
+        "anthropic", AnthropicChat, AnthropicServer, lambda s: s.url,
+        "ANTHROPIC_API_KEY", "overloaded_error",
+    ),
+    Provider(
+        "bedrock", BedrockChat, BedrockServer, lambda s: s.url,
+        "AWS_ACCESS_KEY_ID", "throttlingException",
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A provider whose stand-in listens."""
+
+    provider: Provider
+    server: Any
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [request.body for request in self.server.requests]
+
+    def prompt(self, **options: Any) -> Prompt:
+        endpoint = self.provider.endpoint(self.server)
+        model = ChatModel(self.provider.name, "some-model", endpoint)
+        return Prompt("answer", "{{ query }}", model, system="Be brief.", **options)
+
+    def complete(self, prompt: Prompt, stream: TokenStream | None = None, **tools: Any) -> Any:
+        """One completion; keywords are bodies of nodes that are tools."""
+
+        async def main() -> Any:
+            models = ChatModels(prompt, **{self.provider.name: self.provider.client})
+            context = Context({"user_id": "u1"})
+            context.tokens = None if stream is None else TokenSink(stream)
+            nodes = {name: node(Node(name, timeout_s=5))(body) for name, body in tools.items()}
+            agent = agent_of(Node("other"), _nothing, None, **nodes)
+            try:
+                return await models.complete(prompt, {"query": "secret"}, context, agent=agent)
+            finally:
+                await models.close()
+
+        return asyncio.run(main())
+
+
+async def _nothing(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+    return {}
+
+
+@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
+def asked(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    with request.param.server() as server:
+        yield Asked(request.param, server)
+
+
+def heard(stream: TokenStream) -> list[tuple[str, Any]]:
+    found = []
+    while not stream._events.empty():
+        event = stream._events.get_nowait()
+        found.append((event.kind, event.data.get("text")))
+    return found
+
+
+def test_a_text_is_asked_for_and_given_back(asked: Asked) -> None:
+    asked.server.script(Answer("Hello there."))
+    assert asked.complete(asked.prompt()) == "Hello there."
+    said = json.dumps(asked.bodies[0])
+    assert "Be brief." in said
+    assert "secret" in said
+
+
+@pytest.mark.parametrize("schema", [STRICT, LOOSE], ids=["strict", "loose"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_structured_output_is_asked_for_by_schema(
+    asked: Asked, schema: dict[str, Any], stream: bool
+) -> None:
+    tokens = TokenStream()
+    asked.server.script(Answer({"text": "Hello"}))
+    prompt = asked.prompt(output_schema=Schema(schema), stream=stream)
+    assert asked.complete(prompt, tokens) == {"text": "Hello"}
+    assert json.dumps(schema)[1:-1] in json.dumps(asked.bodies[0])
+    pieces = "".join(text for _, text in heard(tokens))
+    assert pieces == ('{"text": "Hello"}' if stream else "")
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_once_more(asked: Asked) -> None:
+    asked.server.script(Answer({"text": "much too long"}), Answer({"text": "Hello"}))
+    assert asked.complete(asked.prompt(output_schema=Schema(LOOSE))) == {"text": "Hello"}
+    assert len(asked.bodies) == 2
+    assert "at 'text': longer than 9 characters" in json.dumps(asked.bodies[1]["messages"][-1])
+
+
+def test_a_second_answer_that_does_not_fit_is_a_failed_validation(asked: Asked) -> None:
+    asked.server.script(Answer("Sure!"), Answer({"txt": "x"}), Answer({"text": "late"}))
+    with pytest.raises(ValidationFailedError, match='lacks "text"') as caught:
+        asked.complete(asked.prompt(output_schema=Schema(LOOSE)))
+    assert caught.value.retryable
+    assert len(asked.bodies) == 2
+
+
+def tool(name: str, **options: Any) -> Tool:
+    parameters = Schema({"type": "object", "properties": {"day": {"type": "string"}}})
+    return Tool(name, name, parameters, description="Does it.", takes=("day",), **options)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_tools_run_side_by_side_and_their_results_go_back(asked: Asked, stream: bool) -> None:
+    met = asyncio.Barrier(2)
+
+    async def orders(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        await met.wait()
+        return {"orders": [dict(inputs)]}
+
+    async def weather(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        await met.wait()
+        raise ValueError("secret weather")
+
+    calls: Any = [("orders", {"day": "today", "user": "u2"}), ("weather", {}), ("orders", {"day": 1}),
+             ("nothing", {})]  # fmt: skip
+    asked.server.script(Answer(tool_calls=calls), Answer("Done."))
+    tools = (tool("orders", fields={"user": "user_id"}), tool("weather"))
+    prompt = asked.prompt(tools=tools, stream=stream)
+    assert asked.complete(prompt, orders=orders, weather=weather) == "Done."
+    said = json.dumps(asked.bodies[1]["messages"]).replace("\\\\", "\\").replace('\\"', '"')
+    assert '{"orders": [{"user": "u1", "day": "today"}]}' in said
+    assert '"type": "error", "reason": "ValueError in' in said
+    assert '"invalid_arguments", "reason": "at \'day\': expected string"' in said
+    assert '"unknown_tool"' in said
+    assert "secret weather" not in said
+    if asked.provider.name == "anthropic":  # reasoning is sent back as it came
+        assert asked.bodies[1]["messages"][1]["content"][0]["signature"] == "c2ln"
+
+
+def test_rounds_of_tools_have_an_end(asked: Asked) -> None:
+    asked.server.script(*[Answer(tool_calls=[("weather", {})])] * 5)
+
+    async def weather(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        return {"sky": "blue"}
+
+    prompt = asked.prompt(tools=(tool("weather"),), max_tool_rounds=2)
+    with pytest.raises(ModelError, match="in more than 2 rounds") as caught:
+        asked.complete(prompt, weather=weather)
+    assert not caught.value.retryable
+    assert len(asked.bodies) == 3
+
+
+def test_tools_and_a_structured_answer_go_together(asked: Asked) -> None:
+    asked.server.script(Answer(tool_calls=[("answer", {"day": "x"})]), Answer({"text": "Hello"}))
+
+    async def answer(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        return {"seen": inputs["day"]}
+
+    prompt = asked.prompt(tools=(tool("answer"),), output_schema=Schema(LOOSE))
+    assert asked.complete(prompt, answer=answer) == {"text": "Hello"}
+
+
+def test_pieces_are_heard_as_they_come(asked: Asked) -> None:
+    tokens = TokenStream()
+    asked.server.script(Answer("Hello there, you."))
+    assert asked.complete(asked.prompt(stream=True), tokens) == "Hello there, you."
+    assert heard(tokens) == [("token", "Hello "), ("token", "there, "), ("token", "you.")]
+
+
+def test_a_round_of_tools_voids_what_was_said_before(asked: Asked) -> None:
+    sink = TokenSink(stream := TokenStream())
+    for answer in (["One ", "moment."], ["Hello."]):
+        speaker = sink.speaker("answer")
+        for piece in answer:
+            speaker(piece)
+    assert [kind for kind, _ in heard(stream)] == ["token", "token", "restart", "token"]
+
+
+@pytest.mark.parametrize("error", [False, True], ids=["cut", "error"])
+def test_a_stream_that_breaks_off_is_retryable(asked: Asked, error: bool) -> None:
+    kind = asked.provider.overloaded if error else None
+    asked.server.script(Answer("Hello there, you.", cut_after=3, error=kind))
+    with pytest.raises(ModelError) as caught:
+        asked.complete(asked.prompt(stream=True))
+    assert caught.value.retryable
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "retryable"),
+    [
+        (Failure(400), False),
+        (Failure(403), False),
+        (Failure(404), False),
+        (Failure(429), True),
+        (Failure(500), True),
+        (Failure(503), True),
+        (Malformed(), True),
+        (Malformed(b"{}"), True),
+        (CutConnection(), True),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_failures_are_retryable_or_not(
+    asked: Asked, reply: Reply, retryable: bool, stream: bool
+) -> None:
+    asked.server.script(reply)
+    with pytest.raises(ModelError) as caught:
+        asked.complete(asked.prompt(stream=stream))
+    assert caught.value.retryable is retryable
+    assert len(asked.bodies) == 1
+
+
+def test_a_retry_after_is_kept_and_messages_are_not(asked: Asked) -> None:
+    asked.server.script(Failure(429, "secret limit", retry_after_s=2.5))
+    with pytest.raises(ModelError, match="answered 429") as caught:
+        asked.complete(asked.prompt())
+    assert caught.value.retry_after_s == 2.5
+    assert "secret" not in caught.value.reason
+
+
+STOPS = {
+    "openai": ("length", "content_filter"), "azure": ("length", "content_filter"),
+    "anthropic": ("max_tokens", "refusal"), "bedrock": ("max_tokens", "guardrail_intervened"),
+}  # fmt: skip
+
+
+def test_an_answer_that_is_cut_off_or_held_back_is_no_answer(asked: Asked) -> None:
+    cut_off, held_back = STOPS[asked.provider.name]
+    asked.server.script(Answer({"text": "Hel"}, stop=cut_off))
+    with pytest.raises(ValidationFailedError, match="cut off"):
+        asked.complete(asked.prompt(output_schema=Schema(LOOSE)))
+    asked.server.script(Answer("I", stop=held_back))
+    with pytest.raises(ValidationFailedError, match="refused|filter"):
+        asked.complete(asked.prompt())
+    assert len(asked.bodies) == 2
+
+
+def test_a_missing_key_is_found_at_load(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(asked.provider.variable)
+    model = ChatModel(
+        asked.provider.name, "m", None if asked.provider.name == "openai" else "http://x"
+    )
+    with pytest.raises(LoadError, match=f"prompt 'answer'.*{asked.provider.variable}"):
+        ChatModels(Prompt("answer", "", model), **{asked.provider.name: asked.provider.client})
+
+
+def test_tokens_are_counted(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    asked.server.script(Answer("Hello there."))
+    with caplog.at_level(logging.INFO, "irc"):
+        asked.complete(asked.prompt(stream=True))
+    fields = next(r.fields for r in caplog.records if r.event == "model_called")  # type: ignore[attr-defined]
+    assert (fields["input_tokens"], fields["output_tokens"]) == (7, 3)
+    assert fields["provider"] == asked.provider.name
+    assert "Hello" not in caplog.text
+
+
+def test_a_temperature_is_sent_where_it_is_set(asked: Asked) -> None:
+    asked.server.script(Answer("Warm."), Answer("Warmer."))
+    asked.complete(asked.prompt(temperature=0.2))
+    asked.complete(asked.prompt())
+    assert '"temperature": 0.2' in json.dumps(asked.bodies[0])
+    assert "temperature" not in json.dumps(asked.bodies[1])
