@@ -1,7 +1,7 @@
 """State in a real Redis, as one process sees it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -49,10 +49,11 @@ async def held(store: StateStore, spec: StateSpec = SESSION) -> dict[str, Any]:
         return state.values()
 
 
-async def until(client: Redis, waiting: int) -> None:
-    """Let the loop run until so many wait in line."""
-    while client.zcard(WAITING) < waiting:
-        await asyncio.sleep(0.001)
+async def until(is_so: Callable[[], Any]) -> None:
+    """Let the loop run until something is so; a test that waits in vain fails."""
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0.001)
 
 
 async def count(agent: Any, inputs: Inputs, context: Context, state: State) -> Outputs:
@@ -135,12 +136,12 @@ def test_processes_get_their_turn_in_the_order_of_their_coming(client: Redis) ->
             async with stores[number].open(SESSION, {}, Context(REQUEST)):
                 order.append(number)
                 if number == 0:
-                    await until(client, waiting=3)
+                    await until(lambda: client.zcard(WAITING) == 3)
 
         turns = []
         for number in range(4):
             turns.append(asyncio.create_task(turn(number)))
-            await until(client, waiting=number)
+            await until(lambda: client.exists(HOLDER) and client.zcard(WAITING) == len(turns) - 1)
         # Nobody's lease ends in that time: only those who hear of their turn go on.
         async with asyncio.timeout(8):
             await asyncio.gather(*turns)
@@ -167,7 +168,7 @@ def test_who_waits_asks_again_only_when_the_lease_is_over(
         first, second = store_of(), store_of()
         async with first.open(SESSION, {}, Context(REQUEST)):
             waiter = asyncio.create_task(put(second, x=1))
-            await until(client, waiting=1)
+            await until(lambda: client.zcard(WAITING) == 1)
         await waiter
         # Once when it came, and where it could not hear yet, once when it could.
         assert len(waits) <= 2

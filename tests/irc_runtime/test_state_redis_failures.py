@@ -116,8 +116,9 @@ def test_those_who_wait_learn_of_redis_death_at_once(redis: RedisServer) -> None
         async with first.states.open(SESSION, {}, Context(REQUEST)):  # type: ignore[attr-defined]  # generated agents have it
             request = asyncio.create_task(second.predict(REQUEST))
             with redis.client() as client:
-                while not client.pubsub_channels("irc:turn:*"):
-                    await asyncio.sleep(0.001)
+                async with asyncio.timeout(30):
+                    while not client.pubsub_channels("irc:turn:*"):
+                        await asyncio.sleep(0.001)
             redis.kill()
             with pytest.raises(NodeError) as caught:
                 await request
