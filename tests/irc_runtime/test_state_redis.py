@@ -179,6 +179,33 @@ def test_who_waits_asks_again_only_when_the_lease_is_over(
     asyncio.run(main())
 
 
+def test_a_turn_that_came_before_it_could_be_heard_is_not_missed(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    can_hear = asyncio.Event()
+    listen = Turns._listen
+
+    async def late(turns: Turns) -> None:
+        await can_hear.wait()
+        await listen(turns)
+
+    monkeypatch.setattr(Turns, "_listen", late)
+
+    async def main() -> None:
+        first, second = store_of(), store_of()
+        async with first.open(SESSION, {}, Context(REQUEST)):
+            waiter = asyncio.create_task(put(second, x=1))
+            await until(lambda: client.zcard(WAITING) == 1)
+        assert not client.exists(HOLDER)
+        can_hear.set()
+        async with asyncio.timeout(LEASE_S / 2):
+            await waiter
+        await first.close()
+        await second.close()
+
+    asyncio.run(main())
+
+
 def test_a_holder_whose_lease_was_lost_cannot_write(client: Redis) -> None:
     async def main() -> None:
         first, second = store_of(), store_of()
