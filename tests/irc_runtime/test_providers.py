@@ -120,7 +120,7 @@ def asked(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
 
 
 def heard(stream: TokenStream) -> list[tuple[str, Any]]:
-    found = []
+    found: list[tuple[str, Any]] = []
     while not stream._events.empty():
         event = stream._events.get_nowait()
         found.append((event.kind, event.data.get("text")))

@@ -201,14 +201,16 @@ class _Handler(BaseHTTPRequestHandler):
             case Answer(delay_s=delay_s):
                 time.sleep(delay_s)
                 if body.get("stream"):
-                    self._stream(reply, body["model"], number)
+                    self._stream(reply, body, number)
                 else:
                     whole = completion(reply, body["model"], number)
                     self._send_bytes(200, json.dumps(whole).encode())
 
-    def _stream(self, answer: Answer, model: str, number: int) -> None:
+    def _stream(self, answer: Answer, body: Any, number: int) -> None:
         self._send_headers(200, {"Connection": "close"}, "text/event-stream")
-        for index, chunk in enumerate(chunks(answer, model, number)):
+        with_usage = (body.get("stream_options") or {}).get("include_usage") is True
+        sent = chunks(answer, body["model"], number, with_usage=with_usage)
+        for index, chunk in enumerate(sent):
             if index == answer.cut_after:
                 if answer.error is not None:
                     error = {"error": {"message": "secret", "type": answer.error}}

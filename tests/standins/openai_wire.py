@@ -150,7 +150,9 @@ def completion(answer: Answer, model: str, number: int) -> dict[str, Any]:
     }
 
 
-def chunks(answer: Answer, model: str, number: int) -> Iterator[dict[str, Any]]:
+def chunks(
+    answer: Answer, model: str, number: int, *, with_usage: bool = False
+) -> Iterator[dict[str, Any]]:
     def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return {**_head("chat.completion.chunk", model, number), "choices": [choice]}
@@ -161,5 +163,6 @@ def chunks(answer: Answer, model: str, number: int) -> Iterator[dict[str, Any]]:
     for piece in re.findall(r"\S+\s*|\s+", answer.text or ""):
         yield chunk({"content": piece})
     yield chunk({}, answer.stop or ("tool_calls" if answer.tool_calls else "stop"))
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    yield {**_head("chat.completion.chunk", model, number), "choices": [], "usage": usage}
+    if with_usage:
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        yield {**_head("chat.completion.chunk", model, number), "choices": [], "usage": usage}
