@@ -215,3 +215,24 @@ def test_part_of_the_request_is_followed() -> None:
 def test_host_of_the_environment_is_not_told() -> None:
     node = GET.replace("https://${host}", "${env.BASE}${host}")
     assert "W307" not in warned(node, "  - {from: _input.query, to: get.host}\n" + GOT)
+
+
+TOOL = """\
+  ask:
+    inputs: [{name: query, type: string}]
+    outputs: [{name: text, type: string}]
+    prompt:
+      template: "{{ query }}"
+      model: {provider: openai, name: gpt-4o-mini}
+      tools:
+        - name: look_up
+          maps_to: get
+          parameters: {type: object, required: [host], properties: {host: {type: string}}}
+"""
+ASKED = "  - {from: _input.query, to: ask.query}\n  - {from: ask.text, to: _output}\n"
+
+
+def test_host_that_a_model_gives_its_tool_is_told() -> None:
+    assert warned(TOOL + GET, ASKED) == ["W302", "W307"]
+    listed = TOOL.replace("host: {type: string}", "host: {enum: [a.example, b.example]}")
+    assert warned(listed + GET, ASKED) == ["W302"]

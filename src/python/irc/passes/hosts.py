@@ -16,7 +16,7 @@ from typing import Any
 from irc.diagnostics import Diagnostics, Span
 from irc.emit.edges import EdgeCode
 from irc.ir.graph import Graph, Link, NodePort, RequestField
-from irc.ir.model import Node, Port
+from irc.ir.model import Node, Port, Tool
 from irc.ops.registry import operation_of
 from irc.passes.analyse import Analysis
 from irc.references import Reference, find_references
@@ -96,12 +96,22 @@ def host_references(url: str) -> list[Reference]:
 
 @dataclass
 class _Flows:
-    """What comes from outside, by the ports that it has passed so far."""
+    """What comes from outside, by the ports that it has passed so far.
+
+    Attributes:
+        tools: the prompts whose models call a node, each with the tool and its place.
+    """
 
     document: Document
     graph: Graph
     edges: Mapping[int, EdgeCode]
     origins: dict[NodePort, Origins] = field(default_factory=dict)
+    tools: dict[str, list[tuple[str, int, Tool]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, node in self.graph.flow.nodes.items():
+            for index, tool in enumerate(node.prompt.tools if node.prompt else []):
+                self.tools.setdefault(tool.maps_to, []).append((name, index, tool))
 
     def place(self, path: Path, reference: Reference) -> Callable[[], Span]:
         """Where a reference stands."""
@@ -114,6 +124,11 @@ class _Flows:
                 parts: dict[Path, Origin] = {}
                 for link in self.graph.into(NodePort(name, port.name)):
                     parts.update(self._along(link))
+                for prompt, index, tool in self.tools.get(name, []):
+                    if _is_open(tool.parameters.get("properties", {}).get(port.name, {})):
+                        place = ("nodes", prompt, "prompt", "tools", index, "maps_to")
+                        span = partial(self.document.span, place)
+                        parts[()] = Origin(f"the model in '{prompt}', which calls it", span)
                 found[port.name] = parts
         return found
 

@@ -47,11 +47,13 @@ def lower_operation(lowering: Lowering) -> LoweredOperation | None:
             "E204", lowering.document.span((*path, "op")), f"'{spec.op}' is no operation",
             hint=did_you_mean(spec.op, operations()) or f"operations: {', '.join(sorted(operations()))}",
         )  # fmt: skip
+        lowering.value(spec.args, (*path, "args"))  # for what is wrong with its references
         return None
     arguments = validate(
         lowering.document, operation.arguments, spec.args, (*path, "args"), lowering.report, "E205"
     )
     if arguments is None:
+        lowering.value(spec.args, (*path, "args"))
         return None
     body = operation.lower(lowering, arguments)
     return None if body is None else LoweredOperation(body, operation.keys(arguments))

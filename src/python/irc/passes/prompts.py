@@ -64,8 +64,11 @@ def lower_prompt(lowering: Lowering) -> None:
     if prepared is None:
         return
     reader = TemplateReader(lowering, prepared.names)
-    template = reader.read(prompt.template, (*path, "template"))
-    system = None if prompt.system is None else reader.read(prompt.system, (*path, "system"))
+    # What is wrong is told; what else the prompt says is checked all the same.
+    template = reader.read(prompt.template, (*path, "template")) or ""
+    system = None
+    if prompt.system is not None:
+        system = reader.read(prompt.system, (*path, "system")) or ""
     schema = None
     if prompt.output_schema is not None:
         place = (*path, "output_schema")
@@ -77,8 +80,7 @@ def lower_prompt(lowering: Lowering) -> None:
         schema = lowering.schema_constant("answer_schema", whole, place)
     tools = lower_tools(lowering, prompt, path)
     answer = _answer(lowering, prompt, path)
-    wrong_system = prompt.system is not None and system is None
-    if template is None or tools is None or answer is None or wrong_system:
+    if tools is None or answer is None:
         return
     keywords: dict[str, Code] = {
         "node": quoted(lowering.name),

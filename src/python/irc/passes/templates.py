@@ -14,6 +14,7 @@ from jinja2.meta import TrackingCodeGenerator
 
 from irc.diagnostics import Span, did_you_mean
 from irc.ir.model import FileText
+from irc.passes.template_names import knowing, unknown_names
 from irc.passes.template_reads import template_reads
 from irc.source import Document, Path, SourceFile
 
@@ -91,12 +92,19 @@ class TemplateReader:
         report = self.lowering.report
         try:
             tree = _ENVIRONMENT.parse(text)
-            _ENVIRONMENT.compile(tree)  # unknown filters and tests
+            unknown = list(unknown_names(tree, _ENVIRONMENT))
+            for item in unknown:
+                report.error(
+                    "E404", place(item.line, item.name), f"the template: {item.message}", hint=item.hint
+                )  # fmt: skip
+            environment = knowing(_ENVIRONMENT, (item.name for item in unknown))
+            environment.compile(tree)
             sets = _names_set(tree)
             found = self._check_references(tree, place, known, sets, trail)
             blocks_see = sets if any(tree.find_all(jinja.Block)) else set()
             seen = None if known is None or found is None else known | found | blocks_see
-            fine = _check_variables(self.lowering, tree, place, seen) and found is not None
+            fine = _check_variables(self.lowering, tree, environment, place, seen)
+            fine = fine and found is not None and not unknown
         except jinja2.TemplateSyntaxError as error:
             report.error("E404", place(error.lineno, ""), f"the template: {error.message}")
         except ValueError as error:
@@ -207,12 +215,16 @@ def _names_set(tree: jinja.Template) -> set[str]:
 
 
 def _check_variables(
-    lowering: Lowering, tree: jinja.Template, place: SpanOfLine, known: set[str] | None
+    lowering: Lowering,
+    tree: jinja.Template,
+    environment: jinja2.Environment,
+    place: SpanOfLine,
+    known: set[str] | None,
 ) -> bool:
     inputs = [port.name for port in lowering.node.inputs]
     lowering.result.templates.append(template_reads(tree))
     fine = True
-    tracker = _Variables(_ENVIRONMENT)
+    tracker = _Variables(environment)
     tracker.visit(tree)
     undeclared = tracker.undeclared_identifiers
     lowering.result.inputs_read |= undeclared & set(inputs)
