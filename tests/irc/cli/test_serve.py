@@ -91,7 +91,7 @@ def test_edits_are_followed_and_broken_ones_are_not(served: Served, folder: Path
     assert served.ask() == {"said": "first hi"}
 
     (folder / "saying.py").write_text(CODE.replace("first", "second"))
-    served.wait_for("the new version answers")
+    served.wait_for("the new version takes over")
     served.wait_for('"event": "serving"', times=2)
     assert served.ask() == {"said": "second hi"}
 

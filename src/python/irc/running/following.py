@@ -97,7 +97,7 @@ class Follower:
 
     def _change(self, stopped: threading.Event) -> None:
         if self.update(stopped):
-            self.tell(f"{self.flow} has changed: the new version answers")
+            self.tell(f"{self.flow} has changed: the new version takes over")
         elif self.current is not None and not stopped.is_set():
             self.tell(f"{self.flow} has changed for the worse: the former version still answers")
 
