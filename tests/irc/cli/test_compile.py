@@ -128,6 +128,12 @@ def test_lock_that_lacks_something_is_told(
     assert not (folder / "out").exists()
 
 
+def test_lambda_function_has_no_context(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("flows/flow.yaml").write_text(FLOW + "deployment: {target: lambda}\n")
+    assert status("compile", "flows/flow.yaml", "-o", "out/agent.py", "--package") == 1
+    assert "takes no Dockerfile" in capsys.readouterr().err
+
+
 def test_former_context_is_not_overwritten(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

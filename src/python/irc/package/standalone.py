@@ -32,6 +32,8 @@ def write_standalone_context(
         folder = Path(name)
         write_files(folder, generated)
         agent = read_agent(folder / summary)
+        if agent.target == "lambda":
+            raise ImageError(f"{agent.flow} has the target 'lambda', which takes no Dockerfile")
         sources = {source: folder / source for source in agent.sources}
         found = imported_from(sources, [source_root, _runtime_root()])
         names = distributions_of(found.modules)
