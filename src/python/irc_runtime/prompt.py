@@ -177,10 +177,10 @@ def as_variables(outputs: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def environment() -> "SandboxedEnvironment":
     """The one Jinja environment: sandboxed, plain text, undefined values are errors."""
-    from jinja2 import StrictUndefined
+    from jinja2 import DictLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader({}))
 
 
 def environment_of(files: Mapping[str, str]) -> "SandboxedEnvironment":
