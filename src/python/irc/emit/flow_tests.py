@@ -24,6 +24,12 @@ from irc.passes.liveness import is_error_input
 MAX_BRANCHES = 200
 """Requests that are made up for one flow."""
 
+MAX_STEPS = 2_000
+"""Nodes that are looked at for all of them, beside those of the first."""
+
+MAX_NAMES = 10
+"""Nodes that are named where they differ from the first request."""
+
 
 @dataclass
 class BranchFacts:
@@ -180,25 +186,22 @@ class _FlowTests:
         values = candidates(conditions, transforms, sample, label)
         if not codes:
             values = itertools.chain(values, self._fitting_all(links, port, label))
-        chosen, told = NOTHING, {}
+        told: list[tuple[Any, dict[int, bool]]] = []
         for value in values:
-            if port is not None and not _fits(port, value):
-                continue
-            came_out = self._came_out(links, value)
-            if came_out is None:
-                continue
-            if chosen is NOTHING:
-                chosen, told = value, came_out
-            for link in links:
-                if link.edge.condition is None or came_out[link.index] == told[link.index]:
-                    continue
-                turned = any(link is other for other, _, _ in self.others)
-                if not turned:
-                    self.others.append((link, came_out[link.index], value))
-            if not conditions:
-                break
-        if chosen is NOTHING:
+            came_out = self._came_out(links, value) if port is None or _fits(port, value) else None
+            if came_out is not None:
+                told.append((value, came_out))
+                if not conditions:
+                    break
+        if not told:
             raise UndecidedError
+        # The more edges deliver, the more of the flow is seen.
+        chosen, first = max(told, key=lambda item: sum(item[1].values()))
+        for link in links:
+            turned = (v for v, came_out in told if came_out[link.index] != first[link.index])
+            other = next(turned, NOTHING)
+            if other is not NOTHING:
+                self.others.append((link, not first[link.index], other))
         return chosen
 
     def _fitting_all(self, links: list[Link], port: Port | None, label: str) -> Iterator[Any]:
@@ -253,7 +256,11 @@ class _FlowTests:
         others = self.result.branches
         same = any((x.request, x.outputs, x.failed) == (branch.request, branch.outputs, branch.failed)
                    for x in others)  # fmt: skip
-        if len(others) >= MAX_BRANCHES or same:
+        if same:
+            return
+        if len(others) >= MAX_BRANCHES or self.stage.steps > MAX_STEPS:
+            reason = "every condition: the flow has too many"
+            self.result.left_out = [reason]
             return
         try:
             play = self.stage.again(base, **changes)
@@ -261,10 +268,14 @@ class _FlowTests:
                 return
         except UndecidedError:
             return
-        branch.ran = [name for name in self.stage.order if name in play.ran - base.ran]
-        branch.skipped = [name for name in self.stage.order if name in base.ran - play.ran]
+        branch.ran = self._named(play.ran - base.ran)
+        branch.skipped = self._named(base.ran - play.ran)
         self._say_what_comes(branch, play)
         self.result.branches.append(branch)
+
+    def _named(self, nodes: set[str]) -> list[str]:
+        """The first of some nodes, in order."""
+        return sorted(nodes, key=self.stage.place.__getitem__)[:MAX_NAMES]
 
     def _inputs_fit(self, play: Rehearsal) -> bool:
         """Whether a failure that enters inputs fits their schemas."""

@@ -46,6 +46,7 @@ class Stage:
         self.graph, self.codes = graph, codes
         self.place = {name: index for index, name in enumerate(analysis.order)}
         self.order = analysis.order
+        self.steps = 0
         self.out: dict[str, list[Link]] = {}
         self.from_request: dict[str, list[Link]] = {}
         for link in graph.links:
@@ -100,6 +101,7 @@ class Stage:
             if name in play.ran:
                 self._redeliver(play, self.out.get(name, []), waiting)
         while waiting:
+            self.steps += 1
             name = self.order[heapq.heappop(waiting)]
             runs = self._can_run(play, name)
             if runs != (name in play.ran):

@@ -83,7 +83,7 @@ REQUEST = {
     "event_time": "2024-01-01T00:00:00Z",
 }
 SAMPLES = {node.id: node.outputs for node in NODES}
-SAMPLES |= {"self": {"run": ""}}
+SAMPLES |= {"self": {"run": "a"}}
 
 # Where the inputs of nodes come from.
 EDGES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -97,15 +97,14 @@ EDGES: dict[str, dict[str, tuple[str, ...]]] = {
 BRANCHES = [
     BranchFacts(
         "samples",
-        ran=["class", "load", "self"],
-        skipped=["ctx"],
-        reasons=["flow.yaml:87: len(run) > 0"],
+        ran=["class", "load", "self", "ctx"],
+        output={"total-price $": "sample inputs"},
     ),
     BranchFacts(
-        "self.run if len(run) > 0",
-        outputs={"self": {"run": "a"}},
-        ran=["ctx"],
-        output={"total-price $": "sample inputs"},
+        "self.run unless len(run) > 0",
+        outputs={"self": {"run": ""}},
+        skipped=["ctx"],
+        reasons=["flow.yaml:87: len(run) > 0"],
     ),
 ]
 
