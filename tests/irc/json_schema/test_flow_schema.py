@@ -20,7 +20,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 GOLDEN = [path for path in sorted(Path("tests/golden").iterdir()) if path.is_dir()]
 GOOD = [
     *(case for case in GOLDEN if (case / "expected").is_dir()),
-    *sorted(Path("flows").glob("*/")),
+    *(flow.parent for flow in sorted(Path("flows").glob("*/flow.yaml"))),
 ]
 
 BEYOND_A_SCHEMA = {
