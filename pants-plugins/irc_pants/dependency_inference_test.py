@@ -46,6 +46,9 @@ def test_every_agent_has_the_core_of_the_runtime(rule_runner: RuleRunner) -> Non
         ("transform: {spec: {op: hopsworks.get_model}}", {"registry"}),
         ("transform: {spec: {op: http.post}}", {"http"}),
         ("prompt: {template: Hello}", {"models", "prompt"}),
+        ("prompt: {model: {provider: openai}}", {"models", "openai_chat", "prompt"}),
+        ("prompt: {tools: [{name: one}]}", {"models", "prompt", "tools"}),
+        ("state: {scope: session, backend: redis}", {"state/redis"}),
         ("transform: {spec: {op: io.format_response}}", set()),
     ],
 )
@@ -55,7 +58,10 @@ def test_modules_with_requirements_come_by_use(
     found = dependencies(rule_runner, {"flows/flow.yaml": node(body)})
     by_use = {
         f"src/irc_runtime/{name}.py"
-        for name in ("features", "http", "models", "prompt", "registry")
+        for name in (
+            *("features", "http", "models", "openai_chat", "prompt", "registry"),
+            *("state/redis", "tools"),
+        )
     }
     assert found & by_use == {f"src/irc_runtime/{name}.py" for name in modules}
 

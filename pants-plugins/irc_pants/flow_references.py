@@ -46,6 +46,13 @@ BY_OPERATION = {
     "http.post": ("http",),
 }
 BY_PROMPT = ("models", "prompt")
+BY_PROVIDER = {
+    "anthropic": ("anthropic_chat",),
+    "azure": ("azure_chat",),
+    "bedrock": ("bedrock_chat",),
+    "openai": ("openai_chat",),
+}
+BY_BACKEND = {"redis": ("state.redis",)}
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,12 @@ def _runtime(node: dict[str, Any]) -> Iterator[str]:
         yield from BY_OPERATION.get(operation, ())
     if "prompt" in node:
         yield from BY_PROMPT
+        prompt = _mapping(node["prompt"])
+        for model in (prompt.get("model"), _mapping(prompt.get("fallback")).get("model")):
+            yield from BY_PROVIDER.get(str(_mapping(model).get("provider")), ())
+        if "tools" in prompt:
+            yield "tools"
+    yield from BY_BACKEND.get(str(_mapping(node.get("state")).get("backend")), ())
 
 
 def _texts(prompt: dict[str, Any]) -> Iterator[Any]:

@@ -133,7 +133,8 @@ def main(argv):
 
 RUNTIME_MODULES = (
     *("agent", "aws_lambda", "branches", "cache", "context", "delivery", "edge", "environment", "errors"),
-    *("features", "http", "models", "node", "prompt", "schema", "serving", "state", "testing"),
+    *("features", "http", "models", "node", "openai_chat", "prompt", "registry", "schema"),
+    *("serving", "state/__init__", "state/redis", "testing", "tools"),
 )
 
 STAND_IN = {
@@ -144,6 +145,7 @@ STAND_IN = {
     "src/irc/cli/image.py": _IMAGE,
     "src/irc/cli/package.py": _PACKAGE,
     "src/irc_runtime/BUILD": "python_sources()",
+    "src/irc_runtime/state/BUILD": "python_sources()",
     **{f"src/irc_runtime/{module}.py": "import pex\n" for module in RUNTIME_MODULES},
     "BUILD": "python_requirement(name='pex', requirements=['pex'])",
 }
