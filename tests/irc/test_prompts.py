@@ -169,6 +169,20 @@ def test_a_tool_runs_its_node_with_arguments_and_what_edges_bring() -> None:
     assert result.outputs == {"text": "Done."}
 
 
+def test_parameters_may_be_put_together_of_parts() -> None:
+    text = with_tools().replace(
+        "{properties: {day: {type: string}}}",
+        "{$ref: '#/$defs/day', $defs: {day: {type: object, properties: {day: {type: string}}}}}",
+    )
+    assert codes(check_text(text)) == []
+    [outcome] = asked(text, CALLS).uses[1].arguments["messages"][-1]
+    assert outcome.text == '{"found": "u1 today"}'
+    [outcome] = (
+        asked(text, {**CALLS, "tool_calls": [{"name": "find"}]}).uses[1].arguments["messages"][-1]
+    )
+    assert outcome.text == '{"error": {"type": "invalid_arguments", "reason": "lacks day"}}'
+
+
 def test_a_node_that_only_tools_lead_to_does_not_run_otherwise() -> None:
     agent = agent_of(with_tools())
     request = {"query": "Why?", "user_id": "u1"}

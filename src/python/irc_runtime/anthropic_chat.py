@@ -97,7 +97,7 @@ def _options(
     tools = [
         {
             "name": tool.name,
-            "description": tool.description,
+            **({"description": tool.description} if tool.description else {}),
             "input_schema": tool.parameters.schema,
         }
         for tool in prompt.tools

@@ -73,7 +73,7 @@ class OpenAIChat:
                     "type": "function",
                     "function": {
                         "name": tool.name,
-                        "description": tool.description,
+                        **({"description": tool.description} if tool.description else {}),
                         "parameters": tool.parameters.schema,
                     },
                 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from irc.emit.code import Code, Items, call, literal, mapped, quoted, strings
 from irc.ir.model import FileText, Prompt, Tool
 from irc.passes.schemas import read_schema
+from irc.passes.tools import argument_names
 from irc.source import Path
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ def _tool(lowering: Lowering, tool: Tool, place: Path) -> Code | None:
         if source is None:
             return None
         description = source.text.strip()
-    properties = schema.get("properties", {})
+    arguments = argument_names(schema)
     takes, requires, fields, defaults = [], [], {}, {}
     for port, field in lowering.inputs_of_tool(tool.maps_to):
-        if port.name in properties:
+        if field is None if arguments is None else port.name in arguments:
             takes.append(port.name)
         if field is not None:
             fields[port.name] = field

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from irc.diagnostics import Diagnostics
 from irc.ir.graph import Graph, NodePort, RequestField
@@ -29,6 +30,14 @@ def request_field(graph: Graph, port: NodePort) -> str | None:
         if isinstance(link.source, RequestField) and plain:
             return link.source.name
     return None
+
+
+def argument_names(parameters: Any) -> set[str] | None:
+    """The arguments that a tool's parameters declare; None where they are put together of parts."""
+    if {"$ref", "allOf", "anyOf", "oneOf"} & set(parameters):
+        return None
+    properties = parameters.get("properties")
+    return set(properties) if isinstance(properties, dict) else set()
 
 
 def check_tools(document: Document, graph: Graph, report: Diagnostics) -> None:
@@ -78,8 +87,9 @@ def _check_inputs(
 ) -> None:
     if tool.parameters.get("type", "object") != "object":
         return  # reported where it stands
-    properties = tool.parameters.get("properties")
-    given = set(properties) if isinstance(properties, dict) else set()
+    given = argument_names(tool.parameters)
+    if given is None:
+        return  # the run time tells the model what it did not give
     for index, port in enumerate(graph.flow.nodes[tool.maps_to].inputs):
         target = NodePort(tool.maps_to, port.name)
         if port.name in given or port.optional or port.default is not None:
