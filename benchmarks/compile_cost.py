@@ -1,0 +1,88 @@
+"""What compiling one flow costs, in this process; `compile.py` runs it and reads its JSON.
+
+    python compile_cost.py FLOW MODE FOLDER
+
+Modes: `yaml` parses the file with libyaml into plain values; `compile` checks and compiles without a
+cache; `cold` does so with an empty cache in FOLDER, and `edit` compiles again after the text of one node
+has changed. It prints the seconds of CPU and the most memory in MB.
+"""
+
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def main() -> None:
+    """Measure, and print the figures."""
+    flow, mode, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    text = flow.read_bytes()
+    run = {"yaml": load_yaml, "compile": compile_whole, "cold": compile_cold, "edit": compile_edited}
+    work = run[mode](text, folder)
+    started = time.process_time()
+    work()
+    cpu_s = time.process_time() - started
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"cpu_s": cpu_s, "memory_mb": memory_mb}))
+
+
+def load_yaml(text: bytes, folder: Path) -> Callable[[], object]:
+    """What any reader of the file pays: libyaml's parser, and plain values."""
+    import yaml
+
+    return lambda: yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def compile_whole(text: bytes, folder: Path) -> Callable[[], object]:
+    """Check and compile, nothing kept."""
+    import jinja2.compiler  # noqa: F401  (what compiling a first node imports is not its cost)
+    import jsonschema.validators  # noqa: F401
+
+    from irc.pipeline import check, generate
+
+    def work() -> None:
+        result = check("flow.yaml", lambda name: text)
+        assert result.compiled is not None
+        generate(result.compiled)
+
+    return work
+
+
+def compile_cold(text: bytes, folder: Path) -> Callable[[], object]:
+    """The same with a cache that is empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return _with_cache(text, folder)
+
+
+def compile_edited(text: bytes, folder: Path) -> Callable[[], object]:
+    """After a cold run in this folder, with one description more in the middle of the flow."""
+    lines = text.split(b"\n")
+    keys = [at for at, line in enumerate(lines) if line == b"    inputs:"]
+    lines.insert(keys[len(keys) // 2], b"    x-edit: changed")
+    return _with_cache(b"\n".join(lines), folder, compiled=1)
+
+
+def _with_cache(text: bytes, folder: Path, compiled: int | None = None) -> Callable[[], object]:
+    compile_whole(text, folder)
+    from irc.cache import Cache
+    from irc.fingerprint import fingerprint
+    from irc.pipeline import check, generate
+
+    fingerprint()  # once a process
+    cache = Cache(folder)
+
+    def work() -> None:
+        result = check("flow.yaml", lambda name: text, cache=cache)
+        assert result.compiled is not None
+        generate(result.compiled)
+        new = sum(outcome.reason is not None for outcome in result.outcomes)
+        assert compiled in (None, new), f"{new} nodes were compiled"
+
+    return work
+
+
+if __name__ == "__main__":
+    main()
