@@ -6,6 +6,7 @@ import hashlib
 import json
 import keyword
 import posixpath
+import warnings
 from dataclasses import dataclass, field
 
 from irc.cache import Cache
@@ -85,7 +86,9 @@ def check(
     source = decode(flow, content, report)
     if source is not None:
         result.files[flow] = source
-        _run(source, read, source_root, cache, result)
+        with warnings.catch_warnings():  # of Python, about code that it will compile once more
+            warnings.simplefilter("ignore")
+            _run(source, read, source_root, cache, result)
     return result
 
 

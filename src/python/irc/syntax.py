@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
-import warnings
+import functools
 from dataclasses import dataclass
 
 MAX_TREE_DEPTH = 150
 """Levels of nesting; the passes over syntax trees recurse, a few frames for each."""
 
 
-@dataclass(frozen=True)
+_AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
+
+
+@dataclass
 class Module:
     """A module's text, read once for all who look at it.
 
@@ -20,6 +23,15 @@ class Module:
 
     tree: ast.Module
     nodes: list[ast.AST]
+
+    @functools.cached_property
+    def may_await(self) -> bool:
+        """Whether anything in it awaits, or may."""
+        return any(isinstance(node, _AWAITING) for node in self.nodes)
+
+    def below(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:
+        """The nodes of one of its functions, itself included."""
+        return self.nodes[1:] if self.tree.body == [function] else walk(function)
 
 
 class TooDeepError(ValueError):
@@ -36,17 +48,13 @@ def parse_module(text: str) -> Module:
         SyntaxError, ValueError, MemoryError, RecursionError: as ``ast.parse``.
         TooDeepError: nested deeper than ``MAX_TREE_DEPTH``.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
+    tree = ast.parse(text)
     return Module(tree, _bounded(tree))
 
 
 def parse_expression(text: str) -> ast.Expression:
     """The tree of an expression; raises as ``parse_module`` does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text, mode="eval")
+    tree = ast.parse(text, mode="eval")
     _bounded(tree)
     return tree
 
@@ -83,7 +91,7 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return children
 
 
-def check_module(tree: ast.Module) -> None:
+def check_module(module: Module) -> None:
     """Check what only Python's compiler sees, such as a ``return`` outside of a function.
 
     A plain ``transform`` that awaits passes: it becomes ``async def``.
@@ -91,10 +99,10 @@ def check_module(tree: ast.Module) -> None:
     Raises:
         SyntaxError: as Python does.
     """
-    body = [_as_async(item) for item in tree.body]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        compile(ast.Module(body, tree.type_ignores), "<code>", "exec", dont_inherit=True)
+    tree = module.tree
+    if module.may_await:
+        tree = ast.Module([_as_async(item) for item in tree.body], tree.type_ignores)
+    compile(tree, "<code>", "exec", dont_inherit=True)
 
 
 def _as_async(item: ast.stmt) -> ast.stmt:
@@ -104,13 +112,8 @@ def _as_async(item: ast.stmt) -> ast.stmt:
     return ast.copy_location(ast.AsyncFunctionDef(**fields), item)
 
 
-_AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
-
-
 def awaits(function: ast.FunctionDef) -> bool:
     """Whether the function's own body awaits; nested functions do not count."""
-    if not any(isinstance(node, _AWAITING) for node in walk(function)):
-        return False
     stack: list[ast.AST] = list(function.body)
     while stack:
         node = stack.pop()

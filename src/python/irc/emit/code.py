@@ -176,7 +176,9 @@ def strings(values: Sequence[str]) -> Items:
 
 def docstring(text: str) -> str:
     """A docstring; a long one is folded."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
+    printable = text
+    if not text.isprintable():
+        printable = "".join(char if char.isprintable() else " " for char in text)
     clean = " ".join(printable.split()).replace("\\", "\\\\").replace('"""', "'''")
     if clean.endswith('"'):
         clean += " "

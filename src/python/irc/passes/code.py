@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from irc.diagnostics import Span, nearest
@@ -20,7 +20,7 @@ from irc.passes.relative_imports import (
 from irc.passes.shape import validate
 from irc.passes.state_writes import state_writes
 from irc.source import Path
-from irc.syntax import Module, awaits, check_module, parse_module, walk
+from irc.syntax import Module, awaits, check_module, parse_module
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
@@ -84,7 +84,7 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
     module = _parse(lowering, text, place)
     if module is None:
         return None
-    transform = _find_transform(lowering, module.tree, lowering.document.span(path), place)
+    transform = _find_transform(lowering, module, lowering.document.span(path), place)
     if transform is None:
         return None
     package = _check_imports(lowering, module, place)
@@ -92,7 +92,7 @@ def _inline(lowering: Lowering, text: str, path: Path, function: str) -> UserCod
         text = with_absolute_imports(text, module, package)
         module = parse_module(text)
     is_async = isinstance(transform, ast.AsyncFunctionDef)
-    if isinstance(transform, ast.FunctionDef) and awaits(transform):
+    if module.may_await and isinstance(transform, ast.FunctionDef) and awaits(transform):
         is_async = True
         lowering.report.warning(
             "W406", place(transform.lineno, transform.col_offset),
@@ -127,7 +127,7 @@ def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
     module = _parse(lowering, source.text, place)
     if module is None:
         return None
-    found = _find_transform(lowering, module.tree, lowering.document.span(file_path), place)
+    found = _find_transform(lowering, module, lowering.document.span(file_path), place)
     if found is None:
         return None
     if isinstance(found, ast.FunctionDef) and awaits(found):
@@ -156,7 +156,7 @@ def _named(lowering: Lowering, path: Path, function: str) -> UserCode | None:
         )  # fmt: skip
         return None
     module, _, name = spec.function.partition(":")
-    _note_reads(lowering, None)
+    _note_reads(lowering, None, [])
     return UserCode(function, module=module, imported=name)
 
 
@@ -169,7 +169,7 @@ def module_name(file: str, source_root: str) -> str:
 def _parse(lowering: Lowering, text: str, place: Place) -> Module | None:
     try:
         module = parse_module(text)
-        check_module(module.tree)
+        check_module(module)
     except SyntaxError as error:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         lowering.report.error("E406", place(line, column), f"not valid Python: {error.msg}")
@@ -213,10 +213,11 @@ def _check_imports(lowering: Lowering, module: Module, place: Place) -> str | No
 
 
 def _note_reads(
-    lowering: Lowering, function: ast.FunctionDef | ast.AsyncFunctionDef | None
+    lowering: Lowering,
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None,
+    nodes: Sequence[ast.AST],
 ) -> None:
     """Note what code reads: all that there is, where its text does not show it."""
-    nodes = [] if function is None else walk(function)
     fields = None if function is None else context_reads(function, nodes)
     if fields is None:
         lowering.result.reads_any_field = True
@@ -231,15 +232,16 @@ def _note_reads(
 
 
 def _find_transform(
-    lowering: Lowering, tree: ast.Module, whole: Span, place: Place
+    lowering: Lowering, module: Module, whole: Span, place: Place
 ) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     found = [
-        item for item in tree.body
+        item for item in module.tree.body
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "transform"
     ]  # fmt: skip
     if not found:
         others = [
-            item for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+            item for item in module.tree.body
+            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         misspelt = nearest("transform", [item.name for item in others])
         lowering.report.error(
@@ -264,7 +266,7 @@ def _find_transform(
             hint="def transform(inputs, context, state): ...",
         )  # fmt: skip
         return None
-    _note_reads(lowering, function)
+    _note_reads(lowering, function, module.below(function))
     if lowering.node.state is not None:
         lowering.result.state_names |= state_writes(function)
     return function
