@@ -11,6 +11,7 @@ from irc.folding import UNKNOWN, folded
 from irc.passes.code_reads import input_reads
 from irc.passes.hosts import host_references
 from irc.pipeline import check
+from irc.syntax import Nodes
 from tests.irc.compiling import BASE, check_text, code_node, codes
 
 FLOWS = sorted(Path("flows").glob("*/flow.yaml"))
@@ -92,7 +93,7 @@ def test_input_with_a_schema_is_not_told() -> None:
 def test_reads_of_code_are_known_or_unknown(body: str, read: set[str] | None) -> None:
     (function,) = ast.parse(f"def transform(inputs, context, state):\n    {body}").body
     assert isinstance(function, ast.FunctionDef)
-    assert input_reads(function, list(ast.walk(function))) == read
+    assert input_reads(function, Nodes(ast.walk(function))) == read
 
 
 def test_outputs_of_an_effect_are_not_told() -> None:

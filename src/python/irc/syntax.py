@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 MAX_TREE_DEPTH = 150
 """Levels of nesting; the passes over syntax trees recurse, a few frames for each."""
@@ -12,26 +14,42 @@ MAX_TREE_DEPTH = 150
 
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
 
+Node = TypeVar("Node", bound=ast.AST)
+
+
+class Nodes:
+    """The nodes of a tree by their types; those of a type are breadth first."""
+
+    __slots__ = ("_by_type",)
+
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
+        self._by_type: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in nodes:
+            self._by_type.setdefault(type(node), []).append(node)
+
+    def of(self, *types: type[Node]) -> list[Node]:
+        """The nodes of some types, one type after the other."""
+        found: list[ast.AST] = []
+        for kind in types:
+            found += self._by_type.get(kind, ())
+        return cast("list[Node]", found)
+
 
 @dataclass
 class Module:
-    """A module's text, read once for all who look at it.
-
-    Attributes:
-        nodes: all nodes of the tree, breadth first.
-    """
+    """A module's text, read once for all who look at it."""
 
     tree: ast.Module
-    nodes: list[ast.AST]
+    nodes: Nodes
 
     @functools.cached_property
     def may_await(self) -> bool:
         """Whether anything in it awaits, or may."""
-        return any(isinstance(node, _AWAITING) for node in self.nodes)
+        return bool(self.nodes.of(*_AWAITING))
 
-    def below(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:
+    def below(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Nodes:
         """The nodes of one of its functions, itself included."""
-        return self.nodes[1:] if self.tree.body == [function] else walk(function)
+        return self.nodes if self.tree.body == [function] else Nodes(walk(function))
 
 
 class TooDeepError(ValueError):
@@ -49,7 +67,7 @@ def parse_module(text: str) -> Module:
         TooDeepError: nested deeper than ``MAX_TREE_DEPTH``.
     """
     tree = ast.parse(text)
-    return Module(tree, _bounded(tree))
+    return Module(tree, Nodes(_bounded(tree)))
 
 
 def parse_expression(text: str) -> ast.Expression:

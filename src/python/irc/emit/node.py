@@ -111,7 +111,7 @@ class _NodeEmitter:
     def methods(self) -> Writer:
         writer = Writer()
         node, lowered = self.node, self.lowered
-        lowered.imports |= {("irc_runtime.node", x) for x in ("Node", "node", "Outputs")}
+        lowered.imports |= _ALWAYS_IMPORTED
         state = ""
         if node.state is not None:
             lowered.resources.add("states")
@@ -119,32 +119,39 @@ class _NodeEmitter:
             is_read = lowered.user_code is not None or node.prompt is not None
             state = f", {'' if is_read else '_'}state: State"
         with writer.indented():
-            writer.blank()
-            with writer.origin(self.name, self.document.key_span(self.path)):
-                writer.line("@", call("node", self._settings()))
-                writer.line(
-                    f"async def {self.method}(self, inputs: Inputs, ctx: Context{state}) -> Outputs:"
-                )
-                with writer.indented():
-                    writer.line(docstring(node.description or f"The node {self.name}."))
-                    file = self.document.source.name.rpartition("/")[2]
-                    writer.line(f"# {file}:{line_mark(0)}")
-            work = self.document.span(self.work)
-            with writer.indented(), writer.origin(self.name, work):
-                _write_body(writer, lowered.body)
-            with writer.origin(self.name, work):
-                if lowered.prepare is not None:
-                    self._write_helper(
-                        writer, f"_{self.name}_operation",
-                        f"What '{self.name}' does before it asks the model.", lowered.prepare,
-                    )  # fmt: skip
-                for fallback in lowered.fallbacks:
-                    self._write_helper(
-                        writer, f"_{self.method}_{fallback.suffix}",
-                        f"What stands in for the answer of '{self.name}' when it fails.",
-                        fallback.body, with_state=fallback.with_state,
-                    )  # fmt: skip
+            self._write_method(writer, state)
+            if lowered.prepare is not None or lowered.fallbacks:
+                with writer.origin(self.name, self.document.span(self.work)):
+                    self._write_helpers(writer)
         return writer
+
+    def _write_method(self, writer: Writer, state: str) -> None:
+        file = self.document.source.name.rpartition("/")[2]
+        writer.blank()
+        with writer.origin(self.name, self.document.key_span(self.path)):
+            writer.line("@", call("node", self._settings()))
+            writer.line(
+                f"async def {self.method}(self, inputs: Inputs, ctx: Context{state}) -> Outputs:"
+            )
+            with writer.indented():
+                writer.line(docstring(self.node.description or f"The node {self.name}."))
+                writer.line(f"# {file}:{line_mark(0)}")
+        with writer.indented(), writer.origin(self.name, self.document.span(self.work)):
+            _write_body(writer, self.lowered.body)
+
+    def _write_helpers(self, writer: Writer) -> None:
+        lowered = self.lowered
+        if lowered.prepare is not None:
+            self._write_helper(
+                writer, f"_{self.name}_operation",
+                f"What '{self.name}' does before it asks the model.", lowered.prepare,
+            )  # fmt: skip
+        for fallback in lowered.fallbacks:
+            self._write_helper(
+                writer, f"_{self.method}_{fallback.suffix}",
+                f"What stands in for the answer of '{self.name}' when it fails.",
+                fallback.body, with_state=fallback.with_state,
+            )  # fmt: skip
 
     def _write_helper(
         self, writer: Writer, method: str, doc: str, body: Body, *, with_state: bool = False
@@ -233,7 +240,13 @@ class _NodeEmitter:
         return f"lambda inputs, ctx: [dict(inputs), {', '.join(fields)}]"
 
 
+_ALWAYS_IMPORTED = frozenset(("irc_runtime.node", name) for name in ("Node", "node", "Outputs"))
+
+
 def _write_body(writer: Writer, body: Body) -> None:
     for line in body.lines:
-        with writer.indented(line.depth):
+        if line.depth:
+            with writer.indented(line.depth):
+                writer.line(line.text, line.code)
+        else:
             writer.line(line.text, line.code)

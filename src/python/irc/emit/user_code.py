@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
@@ -16,7 +15,7 @@ from irc.emit.annotations import Edit, is_typed, missing_annotations
 from irc.emit.fstrings import places_in_fields
 from irc.emit.names import Import, Names
 from irc.ir.lowered import UserCode
-from irc.syntax import walk
+from irc.syntax import Nodes, walk
 
 
 @dataclass
@@ -58,14 +57,16 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     renamed = {old: new for old, new in renamed.items() if old != new}
     edits = _renames(tree, renamed, code.text) + _renamed_imports(tree.body, removed, renamed)
     typed = True
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if node in tree.body and node.name == "transform":
-                edits += missing_annotations(node, code.text)
-                if code.is_async and isinstance(node, ast.FunctionDef):
-                    edits.append(Edit(node.lineno, node.col_offset, node.col_offset, "async "))
-            else:
-                typed = typed and is_typed(node)
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = [
+        *nodes.of(ast.FunctionDef), *nodes.of(ast.AsyncFunctionDef),
+    ]  # fmt: skip
+    for node in functions:
+        if node in tree.body and node.name == "transform":
+            edits += missing_annotations(node, code.text)
+            if code.is_async and isinstance(node, ast.FunctionDef):
+                edits.append(Edit(node.lineno, node.col_offset, node.col_offset, "async "))
+        else:
+            typed = typed and is_typed(node)
     lines = [line.encode() for line in code.text.split("\n")]
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         line = lines[edit.line - 1]
@@ -74,15 +75,11 @@ def place_code(code: UserCode, names: Names, prefix: str) -> PlacedCode:
     return PlacedCode(spaced, placed, typed, _modules(nodes))
 
 
-def _modules(nodes: Sequence[ast.AST]) -> set[str]:
+def _modules(nodes: Nodes) -> set[str]:
     """All modules that code imports."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module not in {None, "__future__"}:
-            found.add(str(node.module))
-    return found
+    found = {alias.name for node in nodes.of(ast.Import) for alias in node.names}
+    froms = {node.module for node in nodes.of(ast.ImportFrom)} - {"__future__"}
+    return found | {module for module in froms if module is not None}
 
 
 def _spaced(
@@ -132,22 +129,25 @@ def _with_comments(start: int, comments: set[int]) -> int:
     return start
 
 
-def _in_strings(nodes: Sequence[ast.AST]) -> set[int]:
+def _in_strings(nodes: Nodes) -> set[int]:
     """The lines on which a text of several lines goes on; their ends are part of it."""
     found: set[int] = set()
-    for node in nodes:
-        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
+    texts: list[ast.expr] = [*nodes.of(ast.Constant), *nodes.of(ast.JoinedStr)]
+    for node in texts:
+        if node.end_lineno != node.lineno:
             found.update(range(node.lineno, node.end_lineno or node.lineno))
     return found
 
 
-def _hoist(tree: ast.Module, nodes: Sequence[ast.AST]) -> tuple[list[Import], set[int]]:
+def _hoist(tree: ast.Module, nodes: Nodes) -> tuple[list[Import], set[int]]:
     """The plain imports at the code's top level, and the lines that they fill alone.
 
     Those of names that the code gives another value as well stay where they are.
     """
     imports: list[Import] = []
     removed: set[int] = set()
+    if not any(isinstance(item, ast.Import | ast.ImportFrom) for item in tree.body):
+        return imports, removed
     rebound = _bound(tree.body) | _declared_global(nodes)
     others = {
         line
@@ -193,9 +193,9 @@ def _renamed_imports(
     return edits
 
 
-def _declared_global(nodes: Sequence[ast.AST]) -> set[str]:
+def _declared_global(nodes: Nodes) -> set[str]:
     """The names that functions declare global."""
-    return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    return {name for node in nodes.of(ast.Global) for name in node.names}
 
 
 def _imported(node: ast.AST) -> set[str]:

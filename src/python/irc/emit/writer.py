@@ -83,8 +83,8 @@ class Writer:
             self._add(start, self.length, self._origin)
 
     def blank(self, count: int = 1) -> None:
-        for _ in range(count):
-            self._write("")
+        self._texts += [""] * count
+        self.length += count
 
     def raw(self, lines: Sequence[tuple[str, Span | None]], node: str) -> None:
         """Write lines as they are, each with where it stands in a source."""
@@ -112,12 +112,14 @@ class Writer:
 
     def to_block(self, file: str, line: int) -> Block:
         """What was written for a node that stands on a line of a file."""
-        runs = []
-        for first, last, _, of, from_line, column, to_line, to_column in self.runs():
-            moved = line if of == file else 0
-            other = "" if of == file else of
-            at = (from_line - moved, column, to_line - moved, to_column)
-            runs.append((first - 1, last - 1, other, *at))
+        names = list(self._names)
+        raw, runs = self._runs, []
+        for at in range(0, len(raw), 8):
+            first, last, _, of, from_line, column, to_line, to_column = raw[at : at + 8]
+            own = names[of] == file
+            moved = line if own else 0
+            span = (from_line - moved, column, to_line - moved, to_column)
+            runs.append((first - 1, last - 1, "" if own else str(names[of]), *span))
         return Block("\n".join(self._texts), tuple(runs))
 
     def runs(self) -> Iterator[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from irc.diagnostics import Span, nearest
@@ -20,7 +20,7 @@ from irc.passes.relative_imports import (
 from irc.passes.shape import validate
 from irc.passes.state_writes import state_writes
 from irc.source import Path
-from irc.syntax import Module, awaits, check_module, parse_module
+from irc.syntax import Module, Nodes, awaits, check_module, parse_module
 
 if TYPE_CHECKING:
     from irc.passes.lower import Lowering
@@ -156,7 +156,7 @@ def _named(lowering: Lowering, path: Path, function: str) -> UserCode | None:
         )  # fmt: skip
         return None
     module, _, name = spec.function.partition(":")
-    _note_reads(lowering, None, [])
+    _note_reads(lowering, None, Nodes([]))
     return UserCode(function, module=module, imported=name)
 
 
@@ -183,18 +183,22 @@ def _parse(lowering: Lowering, text: str, place: Place) -> Module | None:
 
 
 def _check_imports(lowering: Lowering, module: Module, place: Place) -> str | None:
-    """Check that the generated module can hold the code's imports; gives the module's package.
+    """Check that the generated module can hold the code's imports.
+
+    Returns:
+        The module's package; None where there is nothing to import, or something is wrong.
 
     Reports:
         E501 for ``import *``, E313 for relative imports that leave the source root.
     """
+    imports = module.nodes.of(ast.ImportFrom)
+    if not imports:
+        return None
     files = lowering.files
     beside = posixpath.join(posixpath.dirname(files.document.source.name), "agent.py")
     package = module_name(beside, files.source_root).rpartition(".")[0]
     fine = True
-    for item in module.nodes:
-        if not isinstance(item, ast.ImportFrom):
-            continue
+    for item in imports:
         if item.level and absolute_name(item, package) is None:
             fine = False
             lowering.report.error(
@@ -215,7 +219,7 @@ def _check_imports(lowering: Lowering, module: Module, place: Place) -> str | No
 def _note_reads(
     lowering: Lowering,
     function: ast.FunctionDef | ast.AsyncFunctionDef | None,
-    nodes: Sequence[ast.AST],
+    nodes: Nodes,
 ) -> None:
     """Note what code reads: all that there is, where its text does not show it."""
     fields = None if function is None else context_reads(function, nodes)

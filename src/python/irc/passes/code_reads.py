@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+from irc.syntax import Nodes
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -12,7 +14,10 @@ Access = tuple[str, ast.expr]
 """A name that is read, and the node of the parameter that it is read of."""
 
 
-def context_reads(function: Function, nodes: Sequence[ast.AST]) -> set[str] | None:
+_ACCESSES: tuple[type[ast.expr], ...] = (ast.Attribute, ast.Subscript, ast.Compare, ast.Call)
+
+
+def context_reads(function: Function, nodes: Nodes) -> set[str] | None:
     """The fields that a ``transform`` reads of its second parameter.
 
     Args:
@@ -24,14 +29,14 @@ def context_reads(function: Function, nodes: Sequence[ast.AST]) -> set[str] | No
     return _reads(function, nodes, 1, _field)
 
 
-def input_reads(function: Function, nodes: Sequence[ast.AST]) -> set[str] | None:
+def input_reads(function: Function, nodes: Nodes) -> set[str] | None:
     """The inputs that a ``transform`` reads of its first parameter; None as for the context."""
     return _reads(function, nodes, 0, _input)
 
 
 def _reads(
     function: Function,
-    nodes: Sequence[ast.AST],
+    nodes: Nodes,
     position: int,
     access: Callable[[ast.AST], Access | None],
 ) -> set[str] | None:
@@ -41,17 +46,15 @@ def _reads(
     parameter = parameters[position].arg
     names: set[str] = set()
     explained: set[ast.AST] = set()
-    for node in nodes:
+    for node in nodes.of(*_ACCESSES):
         found = access(node)
         if found is not None and _is_name(found[1], parameter):
             names.add(found[0])
             explained.add(found[1])
-    for node in nodes:
-        if not isinstance(node, ast.Name):
-            continue
-        if node.id == parameter and node not in explained:
+    for name in nodes.of(ast.Name):
+        if name.id == parameter and name not in explained:
             return None
-        if node.id in {"locals", "vars", "eval", "exec"}:
+        if name.id in {"locals", "vars", "eval", "exec"}:
             return None
     return names
 

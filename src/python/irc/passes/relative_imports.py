@@ -11,7 +11,7 @@ from irc.syntax import Module
 
 def relative_imports(module: Module) -> list[ast.ImportFrom]:
     """The relative imports of a module, those within functions included."""
-    return [item for item in module.nodes if isinstance(item, ast.ImportFrom) and item.level]
+    return [item for item in module.nodes.of(ast.ImportFrom) if item.level]
 
 
 def absolute_name(item: ast.ImportFrom, package: str) -> str | None:
