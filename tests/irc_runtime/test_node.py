@@ -225,6 +225,20 @@ def test_a_fallback_that_fails_is_the_nodes_failure() -> None:
     assert str(error.__cause__) == "second"
 
 
+def test_a_fallback_that_takes_too_long_gives_way_to_the_next() -> None:
+    async def main() -> tuple[Any, float]:
+        async def late(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+            await asyncio.sleep(60)
+            return {}
+
+        fallbacks = ("late", "other")
+        settings = Node("n", timeout_s=2.0, fallbacks=fallbacks, fallback_on=("error",))
+        agent = agent_of(settings, Failing(KeyError("k")), late=late, other=static)
+        return await agent.predict({"x": 1}), asyncio.get_running_loop().time()
+
+    assert run_virtually(main()) == ({"fallback": {"x": 1}}, 2.0)
+
+
 # Concurrency and cache
 
 

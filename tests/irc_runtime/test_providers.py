@@ -236,6 +236,23 @@ def test_a_round_of_tools_voids_what_was_said_before(asked: Asked) -> None:
     assert [kind for kind, _ in heard(stream)] == ["token", "token", "restart", "token"]
 
 
+def test_a_prompt_that_runs_as_a_tool_is_not_heard(asked: Asked) -> None:
+    tokens = TokenStream()
+    inner = asked.prompt(stream=True)
+
+    async def expert(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        models = ChatModels(inner, **{asked.provider.name: asked.provider.client})
+        try:
+            return {"said": await models.complete(inner, {"query": "tea"}, context)}
+        finally:
+            await models.close()
+
+    asked.server.script(Answer(tool_calls=[("expert", {})]), Answer("Hot."), Answer("It is."))
+    prompt = asked.prompt(tools=(tool("expert"),), stream=True)
+    assert asked.complete(prompt, tokens, expert=expert) == "It is."
+    assert "".join(text for kind, text in heard(tokens) if kind == "token") == "It is."
+
+
 @pytest.mark.parametrize("error", [False, True], ids=["cut", "error"])
 def test_a_stream_that_breaks_off_is_retryable(asked: Asked, error: bool) -> None:
     kind = asked.provider.overloaded if error else None
