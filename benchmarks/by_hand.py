@@ -12,6 +12,7 @@ from stubs import CONSTANTS, Features, Models
 
 from flows.support import agent as generated
 from flows.support.priority import transform as priority_of
+from irc_runtime.chat import Message
 from irc_runtime.prompt import environment
 
 Value = TypeVar("Value")
@@ -108,12 +109,12 @@ class ByHand:
             "context": {"locale": request.get("locale")},
         }
         messages = [
-            {"role": "system", "content": self._system.render(variables)},
-            {"role": "user", "content": self._template.render(variables)},
+            Message("system", self._system.render(variables)),
+            Message("user", self._template.render(variables)),
         ]
-        text = await self._models.ask(generated.ANSWER_PROMPT, messages)
+        turn = await self._models.ask(generated.ANSWER_PROMPT, messages)
         try:
-            reply = json.loads(text)
+            reply = json.loads(turn.text)
         except ValueError:
             reply = None
         if not self._is_reply(reply):

@@ -187,9 +187,9 @@ def test_a_node_that_only_tools_lead_to_does_not_run_otherwise() -> None:
     agent = agent_of(with_tools())
     request = {"query": "Why?", "user_id": "u1"}
     case = run_case(agent, request, {"ask": {"completion": "Because."}})
-    assert (case.output, case.skipped) == ("Because.", {"orders"})
+    assert (case.output, set(case.skipped)) == ("Because.", {"orders"})
     case = run_case(agent, request, {"ask": CALLS, "orders": {"error": "down"}})
-    assert (case.output, case.ran) == ("Done.", {"ask", "orders"})
+    assert (case.output, set(case.ran)) == ("Done.", {"ask", "orders"})
 
 
 def test_a_node_in_the_flow_may_be_a_tool_as_well() -> None:
@@ -199,7 +199,7 @@ def test_a_node_in_the_flow_may_be_a_tool_as_well() -> None:
     text = flow('      template: "{{ query }} {{ more }}"\n' + TOOLS, nodes=ORDERS, edges=edges)
     text = text.replace("type: string}]\n", "type: string}, {name: more, type: string}]\n", 1)
     case = run_case(agent_of(text), {"query": "Why?", "user_id": "u1"}, {"ask": CALLS})
-    assert (case.output, case.ran) == ("Done.", {"ask", "orders"})
+    assert (case.output, set(case.ran)) == ("Done.", {"ask", "orders"})
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_where_none_is_found_there_is_none(schema: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["string", "number", "object", "array", "table", "embedding"])
 def test_samples_of_two_ports_differ(kind: Any) -> None:
-    port = Port(name="value", type=kind)
+    port = Port.model_validate({"name": "value", "type": kind})
     assert sample_port(port, "a.value") != sample_port(port, "b.value")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from irc.diagnostics import Diagnostics
-from irc.expressions import FUNCTIONS, METHODS
+from irc.expression_syntax import FUNCTIONS, METHODS
 from irc.ir import model
 from irc.ir.model import Shape
 from irc.ops.registry import operations
