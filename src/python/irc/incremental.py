@@ -43,6 +43,7 @@ class NodeCompiler:
         names: the names of the module.
         methods: the name of each node's method.
         cache: where results are kept; None keeps none.
+        with_tests: whether their tests are made, too.
         outcomes: what was compiled, and why.
     """
 
@@ -53,6 +54,7 @@ class NodeCompiler:
     names: Names
     methods: dict[str, str]
     cache: Cache | None = None
+    with_tests: bool = True
     outcomes: list[Outcome] = field(default_factory=list)
 
     def compile(self, nodes: Iterable[str]) -> dict[str, Unit]:
@@ -90,7 +92,7 @@ class NodeCompiler:
         lowered = lower(self.document, self.graph, self.files, found, name, self.names)
         node, has_error_route = self.graph.flow.nodes[name], self.graph.has_error_route(name)
         tests = NodeTests()
-        if not found.has_errors:
+        if self.with_tests and not found.has_errors:
             context = self.graph.flow.context
             tests = node_tests(name, node, lowered, context, has_error_route=has_error_route)
         unit = emit_node(
@@ -115,6 +117,7 @@ class NodeCompiler:
             "the compiler": fingerprint(),
             "the flow's place": digest([self.document.source.name, self.files.source_root]),
             "the flow's context": digest([context.requires, context.optional]),
+            "what is asked for": "with tests" if self.with_tests else "",
         }
 
     def _parts(self, node: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ from irc.passes.types import check_types
 from irc.passes.variables import check_variables
 from irc.passes.warn import warn
 from irc.reading import decode, parse
-from irc.source import SourceFile
+from irc.source import Document, SourceFile
 from irc.version import VERSION
 
 
@@ -61,7 +61,12 @@ class Result:
 
 
 def check(
-    flow: str, read: ReadFile, source_root: str = ".", cache: Cache | None = None
+    flow: str,
+    read: ReadFile,
+    source_root: str = ".",
+    cache: Cache | None = None,
+    *,
+    with_tests: bool = True,
 ) -> Result:
     """Run all passes over a flow, up to the first one that finds errors.
 
@@ -70,6 +75,7 @@ def check(
         read: reads a file by such a path.
         source_root: where module names start, relative to the build root.
         cache: keeps what becomes of nodes; None compiles all of them.
+        with_tests: whether tests are wanted; making them is a fifth of the work.
     """
     report = Diagnostics()
     result = Result(flow, report)
@@ -88,17 +94,17 @@ def check(
         result.files[flow] = source
         with warnings.catch_warnings():  # of Python, about code that it will compile once more
             warnings.simplefilter("ignore")
-            _run(source, read, source_root, cache, result)
+            files = Files(Document(source), read, report, source_root)
+            _run(files, cache, result, with_tests=with_tests)
     return result
 
 
-def _run(
-    source: SourceFile, read: ReadFile, source_root: str, cache: Cache | None, result: Result
-) -> None:
-    report = result.report
+def _run(files: Files, cache: Cache | None, result: Result, *, with_tests: bool) -> None:
+    report, source = result.report, files.document.source
     document = parse(source, report)
     if document is None:
         return
+    files.document = document
     check_credentials(source, report)
     flow = shape(document, report)
     if flow is None:
@@ -108,14 +114,15 @@ def _run(
     if graph is None:
         return
     analysis = analyse(document, graph, report)
-    files = Files(document, read, report, source_root)
     check_types(document, graph, report)
     check_tools(document, graph, report)
     edges = check_edges(document, graph, report)
     names = Names()
     methods = {name: names.take(name) for name in flow.nodes}
     agent_class = names.take(class_name(flow.metadata.name), "class")
-    compiler = NodeCompiler(document, graph, files, report, names, methods, cache)
+    compiler = NodeCompiler(
+        document, graph, files, report, names, methods, cache, with_tests=with_tests
+    )
     running = [] if analysis is None else analysis.running
     units = compiler.compile(running)
     # Those that do not run are compiled for their mistakes.
@@ -143,8 +150,9 @@ def _run(
         units=units,
         edges=edges,
         expected_schemas=expected_schemas,
-        module=module_of(source.name, source_root),
+        module=module_of(source.name, files.source_root),
         digest=_digest(flow, files),
+        with_tests=with_tests,
     )
 
 
@@ -192,13 +200,19 @@ def _digest(flow: Flow, files: Files) -> str:
 
 
 def generate(compiled: Compiled) -> dict[str, str]:
-    """The files of a flow: agent, tests, line map and summary; by path below the source root."""
+    """The files of a flow, by path below the source root: agent, tests, line map and summary.
+
+    The tests are not among them where the flow was checked without.
+    """
     module = emit_agent(compiled)
     base = compiled.module.replace(".", "/")
     folder, stem = posixpath.split(base)
+    tests = {}
+    if compiled.with_tests:
+        tests[posixpath.join(folder, f"test_{stem}.py")] = emit_tests(compiled)
     return {
         f"{base}.py": module.text,
-        posixpath.join(folder, f"test_{stem}.py"): emit_tests(compiled),
+        **tests,
         f"{base}.map.json": _line_map(compiled, module, f"{stem}.py"),
         f"{base}.json": _summary(compiled, module, f"{base}.py"),
     }

@@ -64,7 +64,9 @@ def compile_flows(
 
     _check_usage(flows, output, generate_tests, package, lock)
     cache = None if no_cache else open_cache(cache_dir)
-    results = check_all(flows, source_root, cache)
+    results = check_all(
+        flows, source_root, cache, with_tests=output is None or generate_tests
+    )
     if verbose:
         say_what_was_compiled(results)
     if not report_all(results, Reporting(format_, errors, ignored)):
@@ -85,7 +87,7 @@ def compile_flows(
                 files, f"{name}.json", Path(source_root), lock, beside.parent / "context"
             )
     if output is not None:
-        files = _one_agent(compiled[0], output.stem, generate_tests)
+        files = _one_agent(compiled[0], output.stem)
         output_dir = output.parent
     try:
         write_files(output_dir, files)
@@ -114,10 +116,9 @@ def _check_usage(
         raise click.UsageError("--lock goes with --package")
 
 
-def _one_agent(compiled: Compiled, stem: str, tests: bool) -> dict[str, str]:
-    """The files of an agent whose module has another name and no package."""
+def _one_agent(compiled: Compiled, stem: str) -> dict[str, str]:
+    """The files of an agent whose module has another name and no package; not its summary."""
     from irc.pipeline import generate
 
-    wanted = [f"{stem}.py", f"{stem}.map.json", *([f"test_{stem}.py"] if tests else [])]
     files = generate(replace(compiled, module=stem))
-    return {name: files[name] for name in wanted}
+    return {name: text for name, text in files.items() if name != f"{stem}.json"}

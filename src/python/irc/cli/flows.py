@@ -20,11 +20,18 @@ FLOW = click.Path()
 """A flow's file; the type lets shells complete it."""
 
 
-def check_all(flows: Sequence[str], source_root: str, cache: Cache | None = None) -> list[Result]:
+def check_all(
+    flows: Sequence[str],
+    source_root: str,
+    cache: Cache | None = None,
+    *,
+    with_tests: bool = False,
+) -> list[Result]:
     """Check flows that are named by paths relative to the working folder.
 
     Args:
         cache: keeps what becomes of nodes; None compiles all of them.
+        with_tests: whether their tests are wanted.
     """
     from irc.pipeline import check  # which --help has no use for
 
@@ -33,7 +40,8 @@ def check_all(flows: Sequence[str], source_root: str, cache: Cache | None = None
 
     names = dict.fromkeys(relative(flow) for flow in flows)
     results = [
-        check(name, read, source_root, cache) for name in progress(tuple(names), "Compiling")
+        check(name, read, source_root, cache, with_tests=with_tests)
+        for name in progress(tuple(names), "Compiling")
     ]
     _check_modules(results)
     return results

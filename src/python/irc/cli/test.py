@@ -36,7 +36,7 @@ def test(context: click.Context, flows: tuple[str, ...], source_root: str) -> No
     """
     from irc.running.testing import MissingToolError, run_tests
 
-    results = check_all(flows, source_root)
+    results = check_all(flows, source_root, with_tests=True)
     if not report_all(results, Reporting()):
         sys.exit(1)
     compiled = [result.compiled for result in results if result.compiled is not None]

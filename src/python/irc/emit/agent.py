@@ -56,6 +56,7 @@ class Compiled:
     expected_schemas: dict[int, Any]
     module: str
     digest: str
+    with_tests: bool
 
 
 @dataclass(frozen=True)

@@ -77,14 +77,21 @@ def render(code: Code, indent: int = 0, before: int = 0, after: int = 0) -> str:
 
 
 def _flat(code: Code) -> str:
+    """The expression on one line."""
     if isinstance(code, str):
         return code
-    if isinstance(code, Comprehension):
-        return f"[{' '.join([_flat(code.element), *code.clauses])}]"
-    opening, parts, closing = _parts(code)
-    inner = ", ".join(prefix + _flat(part) for prefix, part in parts)
-    comma = "," if opening == "(" and len(parts) == 1 and isinstance(code, Items) else ""
-    return opening + inner + comma + closing
+    if isinstance(code, Call):
+        parts = [item if item.__class__ is str else _flat(item) for item in code.arguments]
+        parts += [f"{name}={value if value.__class__ is str else _flat(value)}" for name, value in code.keywords]
+        return f"{code.function}({', '.join(parts)})"
+    if isinstance(code, Mapped):
+        items = [f"{key}: {value if value.__class__ is str else _flat(value)}" for key, value in code.items]
+        return f"{{{', '.join(items)}}}"
+    if isinstance(code, Items):
+        inner = ", ".join([item if item.__class__ is str else _flat(item) for item in code.items])
+        comma = "," if code.brackets == "()" and len(code.items) == 1 else ""
+        return code.brackets[0] + inner + comma + code.brackets[1]
+    return f"[{' '.join([_flat(code.element), *code.clauses])}]"
 
 
 def _parts(code: Call | Items | Mapped) -> tuple[str, list[tuple[str, Code]], str]:
