@@ -102,6 +102,40 @@ def test_handler_answers_when_nothing_was_delivered() -> None:
     assert run_text(text, {"query": "x"}).output == "no_output"
 
 
+def test_input_with_a_default_runs_without_the_handler_that_feeds_it() -> None:
+    nodes = code_node("a", QUERY, TEXT, ECHO)
+    nodes += code_node(
+        "h", "{name: error, type: object}", TEXT, "def transform(i, c, s):\n    return 'sorry'"
+    )
+    nodes += code_node("d", QUERY + ", {name: hint, type: string, default: none}", "{name: text, type: object}", SHOW)  # fmt: skip
+    edges = [
+        TO_A,
+        "{from: _input.query, to: d.query}",
+        "{from: h, to: d.hint}",
+        "{from: a, to: _output.a}",
+        "{from: d, to: _output.d}",
+    ]
+    case = run_text(flow(nodes, *edges, head=BASE + "on_error: h\n"), {"query": "x"})
+    assert case.output == {"a": "x", "d": {"query": "x", "hint": "none"}}
+
+
+def test_effectful_tool_whose_other_input_has_a_default_runs_in_the_flow() -> None:
+    nodes = code_node(
+        "t", QUERY + ", {name: n, type: number, default: 1}", TEXT, ECHO, "state: {scope: request}"
+    )
+    nodes += """\
+  a:
+    inputs: [{name: query, type: string}]
+    outputs: [{name: text, type: string}]
+    prompt:
+      template: "{{ query }}"
+      model: {provider: openai, name: m}
+      tools: [{name: t, parameters: {type: object, properties: {n: {type: number}}}, maps_to: t}]
+"""
+    text = flow(nodes, TO_A, "{from: _input.query, to: t.query}", "{from: a, to: _output}")
+    assert set(run_text(text, {"query": "x"}, {"a": {"completion": "x"}}).ran) == {"a", "t"}
+
+
 def test_aliased_code_is_placed_once_a_node() -> None:
     node = f"{{inputs: [{QUERY}], outputs: [{TEXT}], transform: "
     code = "&t {mode: code, spec: \"def helper(x):\\n    return x\\n\\ndef transform(i, c, s):\\n    return helper(i['query'])\\n\"}"

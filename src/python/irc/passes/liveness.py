@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from irc.diagnostics import Diagnostics
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField
+from irc.ir.model import Port
 from irc.ops.registry import operation_of
 from irc.source import Document
 
@@ -62,8 +63,12 @@ def _runs_in_flow(graph: Graph, name: str) -> bool:
     """Whether edges feed all that a handler or a tool requires, so that it is an ordinary node too."""
     node = graph.flow.nodes[name]
     return all(
-        graph.into(NodePort(name, port.name)) for port in node.inputs if not port.optional
+        graph.into(NodePort(name, port.name)) for port in node.inputs if _is_required(port)
     ) and bool(graph.into_node(name))
+
+
+def _is_required(port: Port) -> bool:
+    return not port.optional and port.default is None
 
 
 def _only_after(graph: Graph, handler: str) -> set[str]:
@@ -84,7 +89,7 @@ def _starved(graph: Graph, name: str, without: set[str]) -> bool:
         alive = [
             x for x in links if not (isinstance(x.source, NodePort) and x.source.node in without)
         ]
-        if links and not alive and not port.optional:
+        if links and not alive and _is_required(port):
             return True
     return False
 
@@ -150,7 +155,7 @@ def _ends_in_output(link: Link, nodes: set[str]) -> bool:
 
 def _available(graph: Graph, node: str, port: str, handler: str, reached: set[str]) -> bool:
     declared = next(item for item in graph.flow.nodes[node].inputs if item.name == port)
-    if declared.optional or declared.default is not None:
+    if not _is_required(declared):
         return True
     if node == handler and is_error_input(graph, node, port):
         return True
