@@ -14,22 +14,26 @@ MAX_TREE_DEPTH = 150
 
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
 
-Node = TypeVar("Node", bound=ast.AST)
+Node = TypeVar("Node")
 
 
 class Nodes:
-    """The nodes of a tree by their types; those of a type are breadth first."""
+    """The nodes of a tree, of Python's or a template's, by their types.
+
+    Args:
+        nodes: all nodes; those of a type keep their order.
+    """
 
     __slots__ = ("_by_type",)
 
-    def __init__(self, nodes: Iterable[ast.AST]) -> None:
-        self._by_type: dict[type[ast.AST], list[ast.AST]] = {}
+    def __init__(self, nodes: Iterable[object]) -> None:
+        self._by_type: dict[type, list[object]] = {}
         for node in nodes:
             self._by_type.setdefault(type(node), []).append(node)
 
     def of(self, *types: type[Node]) -> list[Node]:
         """The nodes of some types, one type after the other."""
-        found: list[ast.AST] = []
+        found: list[object] = []
         for kind in types:
             found += self._by_type.get(kind, ())
         return cast("list[Node]", found)

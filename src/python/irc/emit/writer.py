@@ -55,6 +55,7 @@ class Writer:
         self._names: dict[str | None, int] = {}
         self._indent = 0
         self._origin: tuple[int, ...] | None = None
+        self._last_key: tuple[int, ...] | None = None
 
     @contextmanager
     def indented(self, steps: int = 1) -> Iterator[None]:
@@ -104,11 +105,15 @@ class Writer:
         self._write(text)
         names = self._names
         node_at = names.setdefault(node, len(names))
+        own_at = names.setdefault(file, len(names))
         for first, last, other, from_line, column, to_line, to_column in block.runs:
-            moved = 0 if other else line
-            at = names.setdefault(other or file, len(names))
-            key = (node_at, at, from_line + moved, column, to_line + moved, to_column)
-            self._add(start + first, start + last, key)
+            at, moved = own_at, line
+            if other:
+                at, moved = names.setdefault(other, len(names)), 0
+            first, last = first + start, last + start
+            at_lines = (from_line + moved, column, to_line + moved, to_column)
+            self._runs.extend((first, last, node_at, at, *at_lines))
+        self._last_key = None
 
     def to_block(self, file: str, line: int) -> Block:
         """What was written for a node that stands on a line of a file."""
@@ -140,6 +145,7 @@ class Writer:
         for at in range(0, len(runs), 8):
             first, last, node, file, *span = runs[at : at + 8]
             self._runs.extend((first + offset, last + offset, names[node], names[file], *span))
+        self._last_key = None
 
     def _write(self, text: str) -> None:
         self._texts.append(text)
@@ -158,10 +164,11 @@ class Writer:
 
     def _add(self, first: int, last: int, key: tuple[int, ...]) -> None:
         runs = self._runs
-        if len(runs) and runs[-7] == first - 1 and tuple(runs[-6:]) == key:
+        if key == self._last_key and runs[-7] == first - 1:
             runs[-7] = last
         else:
             runs.extend((first, last, *key))
+            self._last_key = key
 
     def text(self) -> str:
         return "\n".join(self._texts) + "\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jinja2
 from jinja2 import nodes as jinja
 
 from irc.diagnostics import did_you_mean
+from irc.syntax import Nodes
 
 
 class UnknownName(NamedTuple):
@@ -29,16 +30,17 @@ def knowing(environment: jinja2.Environment, names: Iterable[str]) -> jinja2.Env
     return wider
 
 
-def unknown_names(tree: jinja.Template, environment: jinja2.Environment) -> Iterator[UnknownName]:
+def unknown_names(nodes: Nodes, environment: jinja2.Environment) -> Iterator[UnknownName]:
     """The filters and tests that an environment does not have.
 
     Jinja itself stops at the first, and lets those in branches pass until they are taken.
     """
-    for kind, shape, known in (
+    shapes: tuple[tuple[str, type[Any], Mapping[str, Any]], ...] = (
         ("filter", jinja.Filter, environment.filters),
         ("test", jinja.Test, environment.tests),
-    ):
-        for item in tree.find_all(shape):
+    )
+    for kind, shape, known in shapes:
+        for item in nodes.of(shape):
             if item.name not in known:
                 message = f"there is no {kind} '{item.name}'"
                 yield UnknownName(item.lineno, item.name, message, did_you_mean(item.name, known))
