@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,7 @@ class _Builder:
         self.loader = loader
         self.report = report
         self.everywhere = everywhere
-        self.next = loader.get_event
+        self.next: Callable[[], Event] = loader.get_event
         self.last: Event = None
         self.count = 0
         self.depth = 0
@@ -202,20 +203,22 @@ class _Builder:
         kept = ALL if self.everywhere else _kept(path)
         event = self.next()
         while type(event) is not yaml.MappingEndEvent:
-            if self._is_key(event, result, path):
-                key = event.value  # type: ignore[union-attr]  # keys are scalars
+            plain = type(event) is yaml.ScalarEvent
+            if plain and event.value not in result and (event.value != "<<" or event.style):
+                key = event.value
                 below = None
                 if path is not None and (kept is ALL or key in kept):
                     below = (*path, key)
                     self.document.keys[below] = self._span(event, event)
                 result[key] = self._value(self.next(), below)
             else:
+                self._refuse_key(event, path)
                 self._value(self.next(), None)
             event = self.next()
         return result, event
 
-    def _is_key(self, event: Event, result: dict[str, Any], path: Path | None) -> bool:
-        """Whether an event is a key of the language, which does not stand twice."""
+    def _refuse_key(self, event: Event, path: Path | None) -> None:
+        """Report what is no key of the language, or stands twice."""
         if type(event) is not yaml.ScalarEvent:
             self._value(event, None)
             is_template = type(event) is yaml.MappingStartEvent and event.flow_style
@@ -225,19 +228,22 @@ class _Builder:
             )  # fmt: skip
         elif event.value == "<<" and not event.style:
             self._error("E104", event, "merge keys (`<<`) are not part of the language")
-        elif event.value in result:
+        else:
             first = None if path is None else self.document.keys.get((*path, event.value))
             message = f"the key '{event.value}' stands twice in one mapping"
             self._error("E103", event, message, first)
-        else:
-            return True
-        return False
 
 
 ALL = frozenset(["*"])
 NONE: frozenset[str] = frozenset()
 
-_KEPT = (ALL, ALL, frozenset(["transform", "prompt"]), frozenset(["spec", "template", "system"]), frozenset(["file"]))
+_KEPT = (
+    ALL,
+    ALL,
+    frozenset(["transform", "prompt"]),
+    frozenset(["spec", "template", "system"]),
+    frozenset(["file"]),
+)
 """The keys below ``nodes`` whose spans are kept in any case, by the depth of their mapping.
 
 They are those that the line map, and the comments of the generated code, refer to.

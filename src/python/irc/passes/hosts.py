@@ -43,6 +43,8 @@ def check_hosts(
     report: Diagnostics,
 ) -> None:
     """Report W307 for each reference that lets the request or a model's answer name a host."""
+    if not any(_may_choose_a_host(graph.flow.nodes[name]) for name in analysis.running):
+        return
     flows = _Flows(document, graph, edges)
     for name in analysis.running:
         node = graph.flow.nodes[name]
@@ -58,6 +60,14 @@ def check_hosts(
                 flows.origins[NodePort(name, node.outputs[0].name)] = template
             elif operation.name.startswith("http.") and isinstance(arguments.get("url"), str):
                 _check_url(flows, arguments["url"], inputs, (*at, "url"), report)
+
+
+def _may_choose_a_host(node: Node) -> bool:
+    operation = operation_of(node)
+    if operation is None or node.transform is None or not operation.name.startswith("http."):
+        return False
+    url = node.transform.spec.get("args", {}).get("url")
+    return isinstance(url, str) and bool(host_references(url))
 
 
 def _check_url(
