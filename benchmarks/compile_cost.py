@@ -2,9 +2,10 @@
 
     python compile_cost.py FLOW MODE FOLDER
 
-Modes: `yaml` parses the file with libyaml into plain values; `compile` checks and compiles without a
-cache; `cold` does so with an empty cache in FOLDER, and `edit` compiles again after the text of one node
-has changed. It prints the seconds of CPU and the most memory in MB.
+Modes: `yaml` parses the file with libyaml into plain values; `compile` checks and compiles the agent, as
+`irc compile -o` does, without a cache, and `tests` its generated tests as well; `cold` does that with an
+empty cache in FOLDER, and `edit` compiles again after the text of one node has changed. It prints the
+seconds of CPU and the most memory in MB.
 """
 
 import json
@@ -20,7 +21,13 @@ def main() -> None:
     """Measure, and print the figures."""
     flow, mode, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     text = flow.read_bytes()
-    run = {"yaml": load_yaml, "compile": compile_whole, "cold": compile_cold, "edit": compile_edited}
+    run = {
+        "yaml": load_yaml,
+        "compile": compile_agent,
+        "tests": compile_whole,
+        "cold": compile_cold,
+        "edit": compile_edited,
+    }
     work = run[mode](text, folder)
     started = time.process_time()
     work()
@@ -37,14 +44,19 @@ def load_yaml(text: bytes, folder: Path) -> Callable[[], object]:
 
 
 def compile_whole(text: bytes, folder: Path) -> Callable[[], object]:
-    """Check and compile, nothing kept."""
+    """Check and compile, tests included, nothing kept."""
+    return compile_agent(text, folder, with_tests=True)
+
+
+def compile_agent(text: bytes, folder: Path, *, with_tests: bool = False) -> Callable[[], object]:
+    """Check and compile the agent, nothing kept."""
     import jinja2.compiler  # noqa: F401  (what compiling a first node imports is not its cost)
     import jsonschema.validators  # noqa: F401
 
     from irc.pipeline import check, generate
 
     def work() -> None:
-        result = check("flow.yaml", lambda name: text)
+        result = check("flow.yaml", lambda name: text, with_tests=with_tests)
         assert result.compiled is not None
         generate(result.compiled)
 
