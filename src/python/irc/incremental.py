@@ -124,10 +124,10 @@ class NodeCompiler:
         said: list[object] = [node, self.methods[node], self._text(node)]
         if self.document.has_aliases:
             said.append(self.document.data["nodes"][node])
-        tools = self.graph.flow.nodes[node].prompt
+        prompt = self.graph.flow.nodes[node].prompt
         return {
             "its text": digest(said),
-            "its tools": digest([self._tool(t.maps_to) for t in tools.tools] if tools else []),
+            "its tools": digest([self._tool(x.maps_to) for x in prompt.tools] if prompt else []),
             "its error port": "connected" if self.graph.has_error_route(node) else "",
         }
 
