@@ -90,6 +90,7 @@ def check(
         )
         return result
     source = decode(flow, content, report)
+    del content  # as large as the text
     if source is not None:
         result.files[flow] = source
         with warnings.catch_warnings():  # of Python, about code that it will compile once more

@@ -209,7 +209,8 @@ class _Builder:
                 below = None
                 if path is not None and (kept is ALL or key in kept):
                     below = (*path, key)
-                    self.document.keys[below] = self._span(event, event)
+                    if self.everywhere or len(path) < 2:
+                        self.document.keys[below] = self._span(event, event)
                 result[key] = self._value(self.next(), below)
             else:
                 self._refuse_key(event, path)
@@ -244,14 +245,14 @@ _KEPT = (
     frozenset(["spec", "template", "system"]),
     frozenset(["file"]),
 )
-"""The keys below ``nodes`` whose spans are kept in any case, by the depth of their mapping.
+"""The keys below ``nodes`` whose values' spans are kept in any case, by the depth of their mapping.
 
 They are those that the line map, and the comments of the generated code, refer to.
 """
 
 
 def _kept(path: Path | None) -> frozenset[str]:
-    """The keys of a mapping whose spans are kept in any case."""
+    """The keys of a mapping whose values' spans are kept in any case."""
     if path is None or len(path) >= len(_KEPT) or (len(path) > 1 and path[0] != "nodes"):
         return NONE
     return _KEPT[len(path)]

@@ -51,7 +51,7 @@ class Writer:
     def __init__(self) -> None:
         self.length = 0
         self._texts: list[str] = []
-        self._runs = array("q")
+        self._runs = array("i")
         self._names: dict[str | None, int] = {}
         self._indent = 0
         self._origin: tuple[int, ...] | None = None

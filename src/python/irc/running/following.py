@@ -52,7 +52,7 @@ class Follower:
             self._note(Path(name))
             return Path(name).read_bytes()
 
-        result = check(self.flow, read, self.source_root)
+        result = check(self.flow, read, self.source_root, with_tests=False)
         if not self.report(result) or result.compiled is None:
             return False
         for path in self._modules(emit_agent(result.compiled).imports):
