@@ -25,6 +25,7 @@ GOOD = [case for case in CASES if (case / "expected").is_dir()]
 
 ELSEWHERE = {
     "E107": "needs a file that cannot be read; tests/irc/test_cli.py",
+    "E208": "needs a package; tests/irc/test_operations_package.py",
     "E901": "needs a crash; tests/irc/test_cli.py",
 }
 """Codes that no flow in the golden tree can show."""

@@ -17,6 +17,7 @@ CODES: dict[str, str] = {
     "E205": "wrong arguments of an operation",
     "E206": "not a JSON Schema",
     "E207": "a literal that looks like a credential",
+    "E208": "an operation of a package that does not work",
     # E3: names and the graph
     "E301": "an edge names a node or a port that does not exist",
     "E302": "a cycle",

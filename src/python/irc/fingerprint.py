@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 
-from irc.ops.registry import ENTRY_POINTS
+from irc.ops.packages import offers, package, sources
 from irc.version import VERSION
 
 _CHECKING = ("jinja2", "jsonschema", "pydantic")
@@ -25,9 +25,11 @@ def fingerprint() -> str:
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     parts = [VERSION, platform.python_version()]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in _CHECKING]
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        dist = entry.dist
-        parts.append(f"{entry.name} {entry.value} {dist.name if dist else ''} {dist.version if dist else ''}")
+    for entry in (entry for entries in offers().values() for entry in entries):
+        parts.append(f"{entry.name} {entry.value} {package(entry)}")
+        # Where a package is being worked on, its version stays and its sources do not.
+        for name, path in sorted(sources(entry)):
+            parts.append(f"{name} {hashlib.blake2b(path.read_bytes()).hexdigest()}")
     digest.update("\0".join(parts).encode())
     return digest.hexdigest()
 

@@ -18,5 +18,10 @@ def schema(output: Path | None) -> None:
     It knows the operations of installed packages as well.
     """
     from irc.json_schema.flow import flow_schema
+    from irc.ops.packages import BrokenOperationError
 
-    write_text(output, json.dumps(flow_schema(), indent=2, ensure_ascii=False) + "\n")
+    try:
+        found = flow_schema()
+    except BrokenOperationError as error:
+        raise click.ClickException(f"{error}; {error.hint}") from None
+    write_text(output, json.dumps(found, indent=2, ensure_ascii=False) + "\n")

@@ -41,6 +41,7 @@ def emit_node(
     if lowered.user_code is not None and lowered.user_code.module is not None:
         code = lowered.user_code
         imports = [(str(code.module), code.imported, code.function)]
+    imports += sorted(lowered.named_imports)
     constants, methods = emitter.constants(), emitter.methods()
     own_code = emitter.user_code(placed)
     asked: tuple[Answer, ...] = tuple(names.journal[first_name:])

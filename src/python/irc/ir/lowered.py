@@ -104,7 +104,8 @@ class LoweredNode:
         templates: what each of its templates reads; None for one that does more than is understood.
         state_names: the names that its code sets in its state, whenever it ends well.
         prompts: the names of the constants that are prompts.
-        imports: modules and names that its code uses.
+        imports: modules and names of irc's runtime that its code uses.
+        named_imports: modules and names of others, each with what it is called here.
         resources: what its code needs of the agent: features, models, http, registry.
         uses: by resource the names of the constants that it is made with.
         environment: names of environment variables that it reads.
@@ -129,6 +130,7 @@ class LoweredNode:
     state_names: set[str] = field(default_factory=set)
     prompts: list[str] = field(default_factory=list)
     imports: set[tuple[str, str]] = field(default_factory=set)
+    named_imports: set[tuple[str, str, str]] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
     uses: dict[str, list[str]] = field(default_factory=dict)
     environment: set[str] = field(default_factory=set)

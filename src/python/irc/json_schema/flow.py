@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from irc.ir.model import FileText, Flow, FunctionName, Operation, Shape
 from irc.json_schema.descriptions import described, described_operations
-from irc.ops.registry import operations
+from irc.ops.registry import built_in, operations
 from irc.passes.resolve import FLOW_NAME, NODE_ID, PORT_NAME
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,24 +25,37 @@ Schema = dict[str, Any]
 
 def flow_schema() -> Schema:
     """The schema, the same for the same operations."""
-    arguments = {name: operation.arguments for name, operation in operations().items()}
-    models: list[type[Shape]] = [Flow, Operation, FileText, FunctionName, *arguments.values()]
+    own = {name: operation.arguments for name, operation in built_in().items()}
+    models: list[type[Shape]] = [Flow, Operation, FileText, FunctionName, *own.values()]
     _, combined = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
+    arguments = {name: model.__name__ for name, model in own.items()}
     shapes: dict[str, Schema] = {
         name: _shape(name, schema) for name, schema in sorted(combined["$defs"].items())
     }
     _name_things(shapes)
     _tell_transforms_apart(shapes)
     _require_one(shapes)
-    _choose_arguments(
-        shapes["Operation"], {name: model.__name__ for name, model in arguments.items()}
-    )
+    for name, operation in operations().items():
+        if name not in arguments:
+            arguments[name] = f"{name}.{operation.arguments.__name__}"
+            shapes |= _package_shapes(name, operation.arguments)
+    _choose_arguments(shapes["Operation"], arguments)
     flow = shapes.pop("Flow")
     return {
         "$schema": DIALECT,
         "title": "An agent flow, IR 1.0",
         **flow,
         "$defs": shapes,
+    }
+
+
+def _package_shapes(operation: str, arguments: type[Shape]) -> dict[str, Schema]:
+    """The shapes of a package's operation; its name stands before theirs, which may be irc's too."""
+    template = f"#/$defs/{operation}.{{model}}"
+    _, combined = models_json_schema([(arguments, "validation")], ref_template=template)
+    return {
+        f"{operation}.{name}": {**_cleaned(schema), "patternProperties": EXTENSIONS}
+        for name, schema in sorted(combined["$defs"].items())
     }
 
 

@@ -110,9 +110,8 @@ def _features(lowering: Lowering, arguments: ReadFeatures) -> list[str] | None:
     return features
 
 
-def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
+def lower_read(lowering: Lowering, arguments: ReadFeatures) -> Body | None:
     """``read_features`` to a read of the feature store."""
-    assert isinstance(arguments, ReadFeatures)
     if (arguments.feature_view is None) == (arguments.feature_group is None):
         lowering.report.error(
             "E205",
@@ -152,9 +151,8 @@ def lower_read(lowering: Lowering, arguments: Shape) -> Body | None:
     return body
 
 
-def lower_write(lowering: Lowering, arguments: Shape) -> Body | None:
+def lower_write(lowering: Lowering, arguments: WriteFeatures) -> Body | None:
     """``write_features`` to a write of the feature store."""
-    assert isinstance(arguments, WriteFeatures)
     port = lowering.only_output("hopsworks.write_features")
     if port is None:
         return None
@@ -187,9 +185,8 @@ def _is_reference(data: Any) -> bool:
     return isinstance(data, str) and is_single(data, find_references(data, lambda start, end: None))
 
 
-def lower_model(lowering: Lowering, arguments: Shape) -> Body | None:
+def lower_model(lowering: Lowering, arguments: GetModel) -> Body | None:
     """``get_model`` to a look at what was fetched when the agent loaded."""
-    assert isinstance(arguments, GetModel)
     port = lowering.only_output("hopsworks.get_model")
     if port is None:
         return None

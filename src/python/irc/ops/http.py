@@ -26,9 +26,8 @@ class HttpRequest(Shape):
     timeout_ms: PositiveInt | None = None
 
 
-def lower_http(method: str, lowering: Lowering, arguments: Shape) -> Body | None:
+def lower_http(method: str, lowering: Lowering, arguments: HttpRequest) -> Body | None:
     """A call of the agent's HTTP client."""
-    assert isinstance(arguments, HttpRequest)
     ports = [port.name for port in lowering.node.outputs]
     by_part = bool(ports) and all(port in RESPONSE_PORTS for port in ports)
     if not by_part and len(ports) != 1:

@@ -18,9 +18,8 @@ class FormatResponse(Shape):
     template: Any
 
 
-def lower_format(lowering: Lowering, arguments: Shape) -> Body | None:
+def lower_format(lowering: Lowering, arguments: FormatResponse) -> Body | None:
     """The template as a literal."""
-    assert isinstance(arguments, FormatResponse)
     port = lowering.only_output("io.format_response")
     if port is None:
         return None

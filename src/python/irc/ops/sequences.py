@@ -58,8 +58,7 @@ def _loop(array: Code, expression: Expression) -> str:
     return f"for item in {flat}"
 
 
-def lower_filter(lowering: Lowering, arguments: Shape) -> Body | None:
-    assert isinstance(arguments, PerItem)
+def lower_filter(lowering: Lowering, arguments: PerItem) -> Body | None:
     parts = _parts(lowering, arguments, ("item", "index"))
     if parts is None:
         return None
@@ -71,8 +70,7 @@ def lower_filter(lowering: Lowering, arguments: Shape) -> Body | None:
     return body
 
 
-def lower_map(lowering: Lowering, arguments: Shape) -> Body | None:
-    assert isinstance(arguments, PerItem)
+def lower_map(lowering: Lowering, arguments: PerItem) -> Body | None:
     parts = _parts(lowering, arguments, ("item", "index"))
     if parts is None:
         return None
@@ -83,8 +81,7 @@ def lower_map(lowering: Lowering, arguments: Shape) -> Body | None:
     return body
 
 
-def lower_reduce(lowering: Lowering, arguments: Shape) -> Body | None:
-    assert isinstance(arguments, Reduce)
+def lower_reduce(lowering: Lowering, arguments: Reduce) -> Body | None:
     parts = _parts(lowering, arguments, ("acc", "item", "index"))
     if parts is None:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
-from irc.emit.names import Names
+from irc.emit.names import IMPORTED, Names
 from irc.expressions import (
     BUILT_IN_FIELDS,
     Expression,
@@ -65,9 +65,14 @@ class Lowering:
         return {*context.requires, *context.optional, *BUILT_IN_FIELDS}
 
     def uses(self, module: str, name: str) -> str:
-        """Import a name and give it."""
-        self.result.imports.add((module, name))
-        return name
+        """Import a name, and give what it is called in the agent's module."""
+        if name in IMPORTED and module.partition(".")[0] == "irc_runtime":
+            self.result.imports.add((module, name))
+            return name
+        package = module.partition(".")[0]
+        bound = self.names.take_import((module, name, name), package)
+        self.result.named_imports.add((module, name, bound))
+        return bound
 
     def needs(self, resource: str) -> str:
         """Say that the agent holds a resource, and give the code of it."""
@@ -222,6 +227,10 @@ class Lowering:
         if found is not None:
             self.result.context_fields |= found.context_fields
         return found
+
+    def refuse(self, message: str, *below: str | int, hint: str | None = None) -> None:
+        """Report E205 at the arguments, or at the place below them that the keys lead to."""
+        self.report.error("E205", self.document.span((*self.at, *below)), message, hint=hint)
 
     def only_output(self, operation: str) -> Port | None:
         """The node's one output; reports E205 where it has another number of them."""

@@ -1,0 +1,1 @@
+"""Acme's operations: ``services`` is what agents carry, ``compiling`` what irc reads."""
