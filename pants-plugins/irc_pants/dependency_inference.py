@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pants.backend.python.dependency_inference.parse_python_dependencies import (
@@ -38,7 +38,7 @@ from pants.util.logging import LogLevel
 from pants.util.strutil import bullet_list, softwrap
 
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
-from irc_pants.naming import module_name
+from irc_pants.naming import agent_path, module_name
 from irc_pants.target_types import AgentFlowDependenciesField, AgentFlowSourceField
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,6 @@ async def infer_agent_flow_dependencies(
     references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
     imports = await Get(ParsedPythonImports, FlowReferences, references)
     resolve = field_set.resolve.normalized_value(python_setup)
-    files = [glob.escape(file) for file in references.files]
     resolved, existing = await MultiGet(
         Get(
             ResolvedParsedPythonDependencies,
@@ -82,13 +81,16 @@ async def infer_agent_flow_dependencies(
                 resolve,
             ),
         ),
-        Get(Paths, PathGlobs(files)),
+        # Of a file that does not exist, the compiler speaks; a template may do without it.
+        Get(Paths, PathGlobs(glob.escape(path) for path in references.paths)),
     )
-    file_owners = await MultiGet(Get(Owners, OwnersRequest((file,))) for file in files)
+    file_owners = await MultiGet(
+        Get(Owners, OwnersRequest((glob.escape(file),))) for file in existing.files
+    )
     unowned_files = [
         file
-        for file, owners in zip(references.files, file_owners)
-        if not owners and file in existing.files and file not in references.python_files
+        for file, owners in zip(existing.files, file_owners)
+        if not owners and file not in references.python_files
     ]
     if unowned_files:
         _report(_unowned_files(unowned_files, field_set), python_infer.unowned_dependency_behavior)
@@ -110,8 +112,10 @@ async def infer_agent_flow_dependencies(
 @rule(level=LogLevel.DEBUG)
 async def find_imports(references: FlowReferences) -> ParsedPythonImports:
     """The modules that the agent of a flow will import."""
+    stripped_flow = await Get(StrippedFileName, StrippedFileNameRequest(references.flow.path))
     inline_digests = await MultiGet(
-        Get(Digest, CreateDigest([FileContent("inline.py", code.encode())]))
+        # Where the agent will stand, from which relative imports start.
+        Get(Digest, CreateDigest([FileContent(agent_path(stripped_flow.value), code.encode())]))
         for code in references.inline_code
     )
     inline_imports = await MultiGet(
@@ -153,9 +157,6 @@ def _unowned_modules(
 
 
 def _unowned_files(files: list[str], field_set: AgentFlowInferenceFieldSet) -> str:
-    folder = field_set.address.spec_path
-    beside = [os.path.relpath(file, folder) for file in files]
-    example = f'resources(name="prompts", sources={json.dumps(beside)})'
     return softwrap(
         f"""
         The agent of {field_set.address} is made of files that no target owns, so that Pants would
@@ -163,9 +164,22 @@ def _unowned_files(files: list[str], field_set: AgentFlowInferenceFieldSet) -> s
 
         {bullet_list(files)}
 
-        Add a target for them, such as `{example}` in {folder}/BUILD.
+        Add a target for them:
+
+        {bullet_list(_missing_targets(files, field_set.address.spec_path))}
         """
     )
+
+
+def _missing_targets(files: list[str], folder: str) -> Iterator[str]:
+    """What to add to which BUILD file; a target owns files of its own folder and below alone."""
+    by_folder: dict[str, list[str]] = {}
+    for file in files:
+        is_below = not os.path.relpath(file, folder).startswith("../")
+        by_folder.setdefault(folder if is_below else os.path.dirname(file), []).append(file)
+    for owner, owned in by_folder.items():
+        sources = json.dumps([os.path.relpath(file, owner) for file in owned])
+        yield f'`resources(name="flow_files", sources={sources})` in {os.path.join(owner, "BUILD")}'
 
 
 def _report(message: str, behavior: UnownedDependencyUsage) -> None:

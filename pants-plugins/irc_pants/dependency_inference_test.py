@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from textwrap import dedent
 
 import pytest
@@ -20,10 +21,10 @@ def rule_runner() -> RuleRunner:
     return make_rule_runner([QueryRule(Addresses, [DependenciesRequest])])
 
 
-def dependencies(rule_runner: RuleRunner, files: dict[str, str]) -> set[str]:
-    """The addresses that `flows:agent` depends on, by their specs."""
-    rule_runner.write_files({"flows/BUILD": "agent_flow(name='agent')", **files})
-    target = rule_runner.get_target(Address("flows", target_name="agent"))
+def dependencies(rule_runner: RuleRunner, files: dict[str, str], folder: str = "flows") -> set[str]:
+    """The addresses that a folder's `agent` depends on, by their specs."""
+    rule_runner.write_files({f"{folder}/BUILD": "agent_flow(name='agent')", **files})
+    target = rule_runner.get_target(Address(folder, target_name="agent"))
     request = DependenciesRequest(target[AgentFlowDependenciesField])
     return {address.spec for address in rule_runner.request(Addresses, [request])}
 
@@ -99,6 +100,83 @@ def test_files_and_functions_are_found(rule_runner: RuleRunner) -> None:
     } <= found
 
 
+FILES_THAT_REFER = {
+    "src/flows/BUILD": "agent_flow(name='agent')\nresources(name='files', sources=['**/*.j2', '*.json'])",
+    "src/flows/flow.yaml": """\
+nodes:
+  one:
+    inputs: [{name: order, schema: {$ref: "shop.schemas:order.json"}}]
+    outputs: [{name: answer, schema: {$ref: answer.json}}]
+    prompt: {template: {file: prompts/ask.j2}}
+""",
+    "src/flows/answer.json": '{"$ref": "answer.json#/$defs/text", "$defs": {"text": {}}}',
+    "src/flows/prompts/ask.j2": '{% extends "prompts/base.j2" %}',
+    "src/flows/prompts/base.j2": '{% include "prompts/rules.j2" %}{% include "gone.j2" ignore missing %}',
+    "src/flows/prompts/rules.j2": "",
+    "src/flows/prompts/unused.j2": "",
+    "src/shop/schemas/BUILD": "resources(name='schemas', sources=['*.json', '*.yaml'])",
+    "src/shop/schemas/order.json": '{"items": {"$ref": "line.yaml#/line"}}',
+    "src/shop/schemas/line.yaml": "line: {$ref: money.json}",
+    "src/shop/schemas/money.json": '{"type": "number"}',
+}
+
+
+def test_files_are_found_that_files_refer_to(rule_runner: RuleRunner) -> None:
+    found = dependencies(rule_runner, FILES_THAT_REFER, "src/flows")
+    assert {spec for spec in found if not spec.startswith("src/irc_runtime")} == {
+        "src/flows/answer.json:files",
+        "src/flows/prompts/ask.j2:../files",
+        "src/flows/prompts/base.j2:../files",
+        "src/flows/prompts/rules.j2:../files",
+        "src/shop/schemas/line.yaml",
+        "src/shop/schemas/money.json",
+        "src/shop/schemas/order.json",
+    }
+
+
+def test_a_file_that_starts_to_refer_to_another_is_read_again(rule_runner: RuleRunner) -> None:
+    dependencies(rule_runner, FILES_THAT_REFER, "src/flows")
+    changed = {
+        **FILES_THAT_REFER,
+        "src/flows/prompts/rules.j2": '{% include "prompts/unused.j2" %}',
+    }
+    found = dependencies(rule_runner, changed, "src/flows")
+    assert "src/flows/prompts/unused.j2:../files" in found
+
+
+def test_relative_imports_start_at_the_flow(rule_runner: RuleRunner) -> None:
+    flow = node(
+        """\
+        transform:
+          mode: code
+          spec: |
+            from . import beside
+            from ..text import clean
+
+            def transform(inputs, context, state):
+                from .inner.rank import rank
+        """
+    )
+    found = dependencies(
+        rule_runner,
+        {
+            "src/shop/flows/BUILD": "agent_flow(name='agent')\npython_sources()",
+            "src/shop/flows/flow.yaml": flow,
+            "src/shop/flows/beside.py": "",
+            "src/shop/flows/inner/BUILD": "python_sources()",
+            "src/shop/flows/inner/rank.py": "",
+            "src/shop/BUILD": "python_sources()",
+            "src/shop/text.py": "",
+        },
+        "src/shop/flows",
+    )
+    assert {
+        "src/shop/flows/beside.py",
+        "src/shop/flows/inner/rank.py",
+        "src/shop/text.py",
+    } <= found
+
+
 def test_imports_of_code_in_the_flow_are_found(rule_runner: RuleRunner) -> None:
     flow = node(
         """\
@@ -141,17 +219,35 @@ def test_unowned_imports_are_named(rule_runner: RuleRunner) -> None:
     )
 
 
-def test_unowned_files_are_named(rule_runner: RuleRunner) -> None:
-    flow = node("prompt: {template: {file: unowned/ask.j2}}")
+def test_unowned_files_are_named_with_what_to_add(rule_runner: RuleRunner) -> None:
+    flow = node(
+        """\
+        inputs: [{name: order, schema: {$ref: ../shapes/order.json}}]
+        prompt: {template: '{% include "unowned/ask.j2" %}', system: {file: unowned/rules.md}}
+        """
+    )
+    files = {
+        "flows/flow.yaml": flow,
+        "flows/unowned/ask.j2": "",
+        "flows/unowned/rules.md": "",
+        "shapes/order.json": '{"$ref": "line.json"}',
+        "shapes/line.json": "{}",
+    }
     with pytest.raises(ExecutionError) as error:
-        dependencies(rule_runner, {"flows/flow.yaml": flow, "flows/unowned/ask.j2": ""})
+        dependencies(rule_runner, files)
     assert str(cause_of(error.value)) == dedent(
         """\
         The agent of flows:agent is made of files that no target owns, so that Pants would not see it change with them:
 
           * flows/unowned/ask.j2
+          * flows/unowned/rules.md
+          * shapes/line.json
+          * shapes/order.json
 
-        Add a target for them, such as `resources(name="prompts", sources=["unowned/ask.j2"])` in flows/BUILD."""
+        Add a target for them:
+
+          * `resources(name="flow_files", sources=["unowned/ask.j2", "unowned/rules.md"])` in flows/BUILD
+          * `resources(name="flow_files", sources=["line.json", "order.json"])` in shapes/BUILD"""
     )
 
 
@@ -169,6 +265,24 @@ def test_unowned_imports_are_let_pass_where_pants_is_told_so(rule_runner: RuleRu
 )
 def test_a_broken_flow_is_left_to_the_compiler(rule_runner: RuleRunner, flow: str) -> None:
     dependencies(rule_runner, {"flows/flow.yaml": flow})
+
+
+@pytest.mark.parametrize(
+    "spec", ["import a\ud800", {"file": "a\ud800.py"}, {"file": "a\0.py"}, {"function": "a\ud800:b"}]
+)
+def test_texts_that_no_file_holds_are_left_to_the_compiler(
+    rule_runner: RuleRunner, spec: object
+) -> None:
+    nodes = {
+        "one": {
+            "transform": {"mode": "code", "spec": spec},
+            "inputs": [{"schema": {"$ref": "a\ud800.json"}}],
+            "prompt": {"template": "{% include 'a\ud800' %}", "system": {"file": ""}},
+        }
+    }
+    build = "agent_flow(name='agent', source='flow.json')"
+    flow = json.dumps({"nodes": nodes})
+    assert dependencies(rule_runner, {"odd/BUILD": build, "odd/flow.json": flow}, "odd")
 
 
 def test_a_file_that_is_missing_is_left_to_the_compiler(rule_runner: RuleRunner) -> None:

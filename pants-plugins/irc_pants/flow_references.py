@@ -6,20 +6,29 @@ what is wrong.
 
 from __future__ import annotations
 
-import json
-import posixpath
+import glob
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-from pants.engine.fs import Digest, DigestContents
-from pants.engine.rules import Get, Rule, collect_rules, rule
+from pants.engine.fs import Digest, DigestContents, PathGlobs
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import HydratedSources, HydrateSourcesRequest
+from pants.source.source_root import SourceRoot, SourceRootRequest
 from pants.util.logging import LogLevel
 
+from irc_pants.file_references import (
+    FileKind,
+    FileReference,
+    FlowPlace,
+    file_reference,
+    is_encodable,
+    read_document,
+    references_of_file,
+    references_of_schema,
+    references_of_template,
+)
 from irc_pants.target_types import AgentFlowSourceField
-from irc_pants.yaml_tree import load_yaml
 
 # The modules of irc_runtime that an agent imports. Those that bring no requirement of their own are
 # there for every agent; the others by what its flow uses.
@@ -60,23 +69,30 @@ class FlowReferences:
     """What a flow refers to; every tuple is sorted.
 
     Attributes:
-        files: paths from the build root, whether the files exist or not.
+        flow: where the flow stands.
+        files: those that the flow names, and with `FlowReferencesRequest` those that they name.
         functions: the modules of functions that nodes name.
         inline_code: Python texts.
         runtime: the modules of irc_runtime that the agent imports.
         target: where the agent is deployed; decides how it is packaged.
     """
 
-    files: tuple[str, ...] = ()
+    flow: FlowPlace
+    files: tuple[FileReference, ...] = ()
     functions: tuple[str, ...] = ()
     inline_code: tuple[str, ...] = ()
     runtime: tuple[str, ...] = ()
     target: str = "kserve"
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The files' paths from the build root, whether the files exist or not."""
+        return tuple(sorted({file.path for file in self.files}))
+
+    @property
     def python_files(self) -> tuple[str, ...]:
-        """Those of the files that the agent imports."""
-        return tuple(file for file in self.files if file.endswith(".py"))
+        """Those of the paths that the agent imports."""
+        return tuple(path for path in self.paths if path.endswith(".py"))
 
 
 @dataclass(frozen=True)
@@ -86,39 +102,59 @@ class FlowReferencesRequest:
 
 @rule(desc="Read what a flow refers to", level=LogLevel.DEBUG)
 async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences:
-    sources = await Get(HydratedSources, HydrateSourcesRequest(request.source))
-    contents = await Get(DigestContents, Digest, sources.snapshot.digest)
-    return find_references(contents[0].path, contents[0].content)
+    sources, source_root = await MultiGet(
+        Get(HydratedSources, HydrateSourcesRequest(request.source)),
+        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(request.source.file_path)),
+    )
+    (source,) = await Get(DigestContents, Digest, sources.snapshot.digest)
+    flow = FlowPlace(source.path, source_root.path)
+    references = find_references(flow, source.content)
+    found = set(references.files)
+    unread = found
+    while unread:
+        paths = sorted({file.path for file in unread if file.kind is not FileKind.PLAIN})
+        contents = await Get(DigestContents, PathGlobs(glob.escape(path) for path in paths))
+        content_of = {content.path: content.content for content in contents}
+        unread = {
+            reference
+            for file in unread
+            if file.path in content_of
+            for reference in references_of_file(file, content_of[file.path], flow)
+        } - found
+        found |= unread
+    return replace(references, files=_sorted(found))
 
 
-def find_references(path: str, content: bytes) -> FlowReferences:
-    """What the flow with this path from the build root, and with this content, refers to."""
-    try:
-        flow = json.loads(content) if path.endswith(".json") else load_yaml(content)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return FlowReferences()
-    files: set[str] = set()
+def find_references(flow: FlowPlace, content: bytes) -> FlowReferences:
+    """What the flow at a place, and with this content, refers to itself."""
+    document = _mapping(read_document(flow.path, content))
+    files: set[FileReference] = set()
     functions: set[str] = set()
     inline_code: set[str] = set()
-    target = _mapping(_mapping(flow).get("deployment")).get("target")
+    target = _mapping(document.get("deployment")).get("target")
     target = target if isinstance(target, str) else "kserve"
     runtime: set[str] = {*ALWAYS, *BY_TARGET.get(target, SERVED)}
-    for node in _mapping(_mapping(flow).get("nodes")).values():
+    for node in _mapping(document.get("nodes")).values():
         node = _mapping(node)
         runtime.update(_runtime(node))
         transform = _mapping(node.get("transform"))
         spec = transform.get("spec")
-        if transform.get("mode") == "code" and isinstance(spec, str):
+        if transform.get("mode") == "code" and isinstance(spec, str) and is_encodable(spec):
             inline_code.add(spec)
         function = _mapping(spec).get("function")
-        if isinstance(function, str) and ":" in function:
+        if isinstance(function, str) and ":" in function and is_encodable(function):
             functions.add(function.partition(":")[0])
-        for text in (spec, *_texts(_mapping(node.get("prompt")))):
+        for text, kind in ((spec, FileKind.PLAIN), *_texts(_mapping(node.get("prompt")))):
             file = _mapping(text).get("file")
             if isinstance(file, str):
-                files.update(_beside(path, file))
+                files.update(file_reference(flow.folder, file, kind))
+            elif isinstance(text, str) and kind is FileKind.TEMPLATE:
+                files.update(references_of_template(text, flow))
+    for schema in _schemas(document):
+        files.update(references_of_schema(schema, flow.folder, flow))
     return FlowReferences(
-        tuple(sorted(files)),
+        flow,
+        _sorted(files),
         tuple(sorted(functions)),
         tuple(sorted(inline_code)),
         tuple(sorted(f"irc_runtime.{module}" for module in runtime)),
@@ -140,19 +176,31 @@ def _runtime(node: dict[str, Any]) -> Iterator[str]:
     yield from BY_BACKEND.get(str(_mapping(node.get("state")).get("backend")), ())
 
 
-def _texts(prompt: dict[str, Any]) -> Iterator[Any]:
+def _texts(prompt: dict[str, Any]) -> Iterator[tuple[Any, FileKind]]:
     """What may stand in a file of its own."""
-    yield prompt.get("template")
-    yield prompt.get("system")
+    yield prompt.get("template"), FileKind.TEMPLATE
+    yield prompt.get("system"), FileKind.TEMPLATE
     for tool in _sequence(prompt.get("tools")):
-        yield _mapping(tool).get("description")
+        yield _mapping(tool).get("description"), FileKind.PLAIN
 
 
-def _beside(flow: str, relative: str) -> Iterator[str]:
-    """A path relative to a flow, from the build root, unless it leads outside."""
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(flow), relative))
-    if not posixpath.isabs(path) and path.split("/")[0] not in {".", ".."}:
-        yield path
+def _schemas(flow: dict[str, Any]) -> Iterator[Any]:
+    """The JSON Schemas that stand in a flow."""
+    for node in _mapping(flow.get("nodes")).values():
+        node = _mapping(node)
+        ports = [*_sequence(node.get("inputs")), *_sequence(node.get("outputs")), node.get("error")]
+        for port in ports:
+            yield _mapping(port).get("schema")
+        prompt = _mapping(node.get("prompt"))
+        yield prompt.get("output_schema")
+        for tool in _sequence(prompt.get("tools")):
+            yield _mapping(tool).get("parameters")
+    for case in _sequence(flow.get("tests")):
+        yield _mapping(_mapping(case).get("expect")).get("output_schema")
+
+
+def _sorted(files: Iterable[FileReference]) -> tuple[FileReference, ...]:
+    return tuple(sorted(files, key=lambda file: (file.path, file.kind.value)))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

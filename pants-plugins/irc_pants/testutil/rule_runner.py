@@ -72,11 +72,12 @@ def main(argv):
     os.makedirs(folder)
     module = os.path.relpath(os.path.dirname(flow), source_root).replace("/", ".") + ".agent"
     test = f"from {module} import FLOW\\n\\n\\ndef test_flow():\\n    assert 'fail' not in FLOW\\n"
+    here = [os.path.join(at, name) for at, _, names in os.walk(source_root) for name in names]
     files = {
         "agent.py": f"FLOW = {text!r}\\n",
         "test_agent.py": test,
         "agent.map.json": "{}",
-        "agent.json": json.dumps({"module": module}),
+        "agent.json": json.dumps({"module": module, "files": sorted(map(os.path.normpath, here))}),
     }
     for name, content in files.items():
         with open(os.path.join(folder, name), "w") as file:
@@ -132,7 +133,17 @@ def main(argv):
 """
 
 RUNTIME_MODULES = (
-    *("agent", "aws_lambda", "branches", "cache", "context", "delivery", "edge", "environment", "errors"),
+    *(
+        "agent",
+        "aws_lambda",
+        "branches",
+        "cache",
+        "context",
+        "delivery",
+        "edge",
+        "environment",
+        "errors",
+    ),
     *("features", "http", "models", "node", "openai_chat", "prompt", "registry", "schema"),
     *("serving", "state/__init__", "state/redis", "testing", "tools"),
 )

@@ -72,7 +72,7 @@ async def compile_flow_fallibly(request: CompileFlowRequest) -> FallibleCompiled
         Get(HydratedSources, HydrateSourcesRequest(request.source)),
         Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(flow)),
     )
-    files = await Get(Digest, PathGlobs(glob.escape(file) for file in references.files))
+    files = await Get(Digest, PathGlobs(glob.escape(path) for path in references.paths))
     input_digest = await Get(Digest, MergeDigests((sources.snapshot.digest, files)))
     result = await Get(
         FallibleProcessResult,

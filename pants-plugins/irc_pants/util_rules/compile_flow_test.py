@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -50,6 +51,34 @@ def test_files_stand_below_the_source_root(rule_runner: RuleRunner) -> None:
         "shop/agent.py",
         "shop/test_agent.py",
     ]
+
+
+def test_the_compiler_finds_every_file_that_the_flow_is_made_of(rule_runner: RuleRunner) -> None:
+    files = {
+        "src/desk/code/rank.py": "",
+        "src/desk/prompts/ask.j2": '{% include "prompts/rules.j2" %}',
+        "src/desk/prompts/rules.j2": "",
+        "src/desk/prompts/tool.md": "",
+        "src/shop/order.json": '{"$ref": "money.json"}',
+        "src/shop/money.json": "{}",
+    }
+    flow = """\
+nodes:
+  rank:
+    transform: {mode: code, spec: {file: code/rank.py}}
+    outputs: [{name: order, schema: {$ref: "shop:order.json"}}]
+  ask:
+    prompt:
+      template: {file: prompts/ask.j2}
+      tools: [{description: {file: prompts/tool.md}}]
+"""
+    rule_runner.write_files({**files, "src/desk/unused.txt": ""})
+    request = request_for(rule_runner, "src/desk", flow)
+    compiled = rule_runner.request(CompiledFlow, [request])
+    contents = rule_runner.request(DigestContents, [compiled.digest])
+    [summary] = [json.loads(file.content) for file in contents if file.path == "desk/agent.json"]
+    beside_the_compiler = {path for path in summary["files"] if not path.startswith("src/irc/")}
+    assert beside_the_compiler == {"src/desk/flow.yaml", *files}
 
 
 def test_diagnostics_reach_the_author_as_they_are(rule_runner: RuleRunner) -> None:
