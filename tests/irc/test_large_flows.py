@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphs import GRAPHS
@@ -16,7 +17,7 @@ NODES = 1_000
 
 
 @pytest.fixture(scope="module", params=GRAPHS)
-def files(request: pytest.FixtureRequest) -> dict[str, str]:
+def files(request: Any) -> dict[str, str]:
     """The generated files of a large flow."""
     text = GRAPHS[request.param](NODES).encode()
     result = check("flow.yaml", lambda name: text)
