@@ -69,10 +69,12 @@ def compile_cold(flow: Path, folder: Path) -> Callable[[], object]:
 
 
 def compile_edited(flow: Path, folder: Path) -> Callable[[], object]:
-    """After a cold run in this folder, with one description more in the middle of the flow."""
+    """After a cold run in this folder, with another description of the node in the middle."""
     lines = flow.read_bytes().split(b"\n")
     keys = [at for at, line in enumerate(lines) if line == b"    inputs:"]
-    lines.insert(keys[len(keys) // 2], b"    x-edit: changed")
+    at = keys[len(keys) // 2]
+    has_one = lines[at - 1].startswith(b"    description:")
+    lines[at - has_one : at] = [b"    description: Edited."]
     edited = flow.with_suffix(".edited.yaml")
     edited.write_bytes(b"\n".join(lines))
     return _with_cache(edited, folder, compiled=1)

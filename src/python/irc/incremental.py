@@ -121,13 +121,14 @@ class NodeCompiler:
         }
 
     def _parts(self, node: str) -> dict[str, str]:
-        said: list[object] = [node, self.methods[node], self._text(node)]
+        said = [node, self.methods[node], *self._text(node)]
         if self.document.has_aliases:
-            said.append(self.document.data["nodes"][node])
+            said.append(json.dumps(self.document.data["nodes"][node]))
         prompt = self.graph.flow.nodes[node].prompt
+        tools = [self._tool(tool.maps_to) for tool in prompt.tools] if prompt else []
         return {
-            "its text": digest(said),
-            "its tools": digest([self._tool(x.maps_to) for x in prompt.tools] if prompt else []),
+            "its text": _digest_of("\0".join(said)),
+            "its tools": digest(tools) if tools else "",
             "its error port": "connected" if self.graph.has_error_route(node) else "",
         }
 
@@ -138,13 +139,13 @@ class NodeCompiler:
             for port in self.graph.flow.nodes[node].inputs
         ]
 
-    def _text(self, node: str) -> list[object]:
+    def _text(self, node: str) -> list[str]:
         """A node's lines, from its key to its last value, and the columns at both ends."""
         path = ("nodes", node)
         first, last = self.document.key_span(path), self.document.span(path)
         end = last.end_line if last.end_column > 1 else last.end_line - 1
         lines = self.document.source.lines[first.line - 1 : end]
-        return [first.column, last.end_column, *lines]
+        return [f"{first.column} {last.end_column}", *lines]
 
     def _reason(self, node: str, parts: dict[str, str]) -> str:
         assert self.cache is not None

@@ -17,6 +17,8 @@ Path = tuple[str | int, ...]
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What libyaml counts as the end of a line."""
 
+_OTHER_BREAKS = "\r\x85\u2028\u2029"
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -32,7 +34,9 @@ class SourceFile:
 
     @cached_property
     def lines(self) -> list[str]:
-        return _BREAK.split(self.text)
+        if any(char in self.text for char in _OTHER_BREAKS):
+            return _BREAK.split(self.text)
+        return self.text.split("\n")
 
     @cached_property
     def _line_starts(self) -> list[int]:

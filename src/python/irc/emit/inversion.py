@@ -6,9 +6,10 @@ A checked expression is evaluated on made-up values, as Python, where it is cert
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 from irc.emit.places import NoValueError, Place, with_place
@@ -31,14 +32,22 @@ _UNBOUNDED = frozenset({"center", "expandtabs", "ljust", "rjust", "zfill"})
 
 def evaluate(expression: Expression, value: Any, context: Mapping[str, Any]) -> Any:
     """The value of an edge's expression, or UNKNOWN."""
-    if not _ends_at_once(expression.tree):
+    code = _code(expression)
+    if code is None:
         return UNKNOWN
     ctx = SimpleNamespace(**{**context, "get": context.get})
-    code = compile(ast.Expression(expression.tree), "<edge>", "eval")
     try:
         return eval(code, {"__builtins__": _BUILT_INS, "value": value, "ctx": ctx})
     except Exception:  # noqa: BLE001  # whatever it is, the edge fails for this value
         return UNKNOWN
+
+
+@functools.lru_cache(maxsize=1024)
+def _code(expression: Expression) -> CodeType | None:
+    """An expression ready for any number of values; None where it may not end at once."""
+    if not _ends_at_once(expression.tree):
+        return None
+    return compile(ast.Expression(expression.tree), "<edge>", "eval")
 
 
 def _ends_at_once(tree: ast.expr) -> bool:
