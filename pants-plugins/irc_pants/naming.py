@@ -32,6 +32,11 @@ def summary_path(agent: str) -> str:
     return str(PurePath(agent).with_suffix(".json"))
 
 
+def line_map_path(agent: str) -> str:
+    """The path of an agent's line map, which its tracebacks are made with."""
+    return str(PurePath(agent).with_suffix(".map.json"))
+
+
 def module_name(path: str) -> str:
     """The module of a Python file, given by its path below the source root."""
     return ".".join(PurePath(path).with_suffix("").parts)

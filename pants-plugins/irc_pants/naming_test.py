@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from irc_pants.naming import agent_path, agent_tests_path, is_flow, module_name, summary_path
+from irc_pants.naming import (
+    agent_path,
+    agent_tests_path,
+    is_flow,
+    line_map_path,
+    module_name,
+    summary_path,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +36,5 @@ def test_other_files_are_no_flows(path: str) -> None:
 def test_tests_and_summary_stand_beside_the_agent() -> None:
     assert agent_tests_path("a/x_agent.py") == "a/test_x_agent.py"
     assert summary_path("a/x_agent.py") == "a/x_agent.json"
+    assert line_map_path("a/x_agent.py") == "a/x_agent.map.json"
     assert module_name("a/x_agent.py") == "a.x_agent"

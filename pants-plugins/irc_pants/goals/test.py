@@ -58,7 +58,7 @@ from pants.engine.unions import UnionRule
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
-from irc_pants.naming import agent_tests_path
+from irc_pants.naming import agent_tests_path, line_map_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField, AgentFlowTestTimeoutField
 from irc_pants.util_rules.compile_flow import (
@@ -153,17 +153,30 @@ async def setup_agent_flow_test(
     )
     roots = (field_set.address, *testing.addresses)
     tests = agent_tests_path(request.compiled.agent)
-    transitive_targets, requirements_pex, pytest_pex, tests_digest, config_files = await MultiGet(
+    line_map = line_map_path(request.compiled.agent)
+    (
+        transitive_targets,
+        requirements_pex,
+        pytest_pex,
+        tests_digest,
+        line_map_digest,
+        config_files,
+    ) = await MultiGet(
         Get(TransitiveTargets, TransitiveTargetsRequest(roots)),
         Get(Pex, RequirementsPexRequest(roots)),
         Get(Pex, PexRequest, pytest.to_pex_request(interpreter_constraints=constraints)),
         Get(Digest, DigestSubset(request.compiled.digest, PathGlobs([tests]))),
+        Get(Digest, DigestSubset(request.compiled.digest, PathGlobs([line_map]))),
         Get(
             ConfigFiles,
             ConfigFilesRequest,
             pytest.config_request([os.path.dirname(field_set.sources.file_path)]),
         ),
     )
+    if request.compiled.source_root != ".":
+        line_map_digest = await Get(
+            Digest, AddPrefix(line_map_digest, request.compiled.source_root)
+        )
     runner_pex, sources, tests_digest = await MultiGet(
         Get(
             VenvPex,
@@ -188,6 +201,7 @@ async def setup_agent_flow_test(
             (
                 sources.source_files.snapshot.digest,
                 tests_digest,
+                line_map_digest,
                 config_files.snapshot.digest,
                 *((coverage_config.digest,) if use_coverage else ()),
             )

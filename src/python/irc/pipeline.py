@@ -15,6 +15,7 @@ from irc.emit.agent import Compiled, GeneratedModule, emit_agent
 from irc.emit.edges import check_edges
 from irc.emit.names import Names, class_name, dns_label
 from irc.emit.tests import emit_tests
+from irc.emit.writer import VERBATIM
 from irc.incremental import NodeCompiler, Outcome
 from irc.ir.model import Flow
 from irc.passes.analyse import analyse
@@ -223,10 +224,15 @@ def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
     """The line map: runs of generated lines and where they come from, docs/language.md."""
     sources: dict[str, int] = {compiled.document.source.name: 0}
     rows = []
-    for first, last, node, source, *span in module.runs:
-        place = ", ".join(map(str, [sources.setdefault(source, len(sources)), *span]))
+    for first, last, node, source, line, column, *end in module.runs:
+        at = sources.setdefault(source, len(sources))
+        place = f"{at}, {line}"
+        if column != VERBATIM:
+            place += f", {column}, {end[0]}, {end[1]}"
         rows.append(f"    [{first}, {last}, {json.dumps(node)}, {place}]")
-    head = json.dumps({"version": 2, "file": file, "sources": list(sources)}, indent=2)
+    digest = hashlib.sha256(module.text.encode()).hexdigest()
+    facts = {"version": 3, "file": file, "digest": f"sha256:{digest}", "sources": list(sources)}
+    head = json.dumps(facts, indent=2)
     return head[:-2] + ',\n  "lines": [\n' + ",\n".join(rows) + "\n  ]\n}\n"
 
 
@@ -247,7 +253,7 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
         "description": flow.metadata.description or "",
         "module": compiled.module,
         "class": compiled.class_name,
-        "sources": [file],
+        "sources": [file, f"{file.removesuffix('.py')}.map.json"],
         "imports": list(module.imports),
         "environment": environment,
         "writes_features": any(

@@ -159,7 +159,7 @@ class Agent(ABC):
             type=error.type,
             reason=error.reason,
             attempts=getattr(error, "attempts", None),
-            raised_at=None if error.type == "timeout" else raised_at(cause.__traceback__),
+            raised_at=None if error.type == "timeout" else raised_at(cause),
             handled=handled,
         )
 

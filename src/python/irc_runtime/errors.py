@@ -7,8 +7,9 @@ succeed; ``status`` is the HTTP status that a caller of the agent gets.
 """
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
+
+from irc_runtime.tracebacks import flow_line, innermost
 
 #: What a second attempt cannot mend: a missing key and mistakes in the code itself.
 HOPELESS = (
@@ -195,7 +196,8 @@ class NodeError(AgentError):
 
     Args:
         node: id of the node.
-        location: where the flow defines it, as ``flow.yaml:12``.
+        location: the line of the flow, or of a template, that failed, where it is known; otherwise
+            that of the node, as ``flow.yaml:12``.
         cause: what the last attempt failed with.
         attempts: number of attempts made, at least 1.
         fallback_available: whether the node has a fallback, for whatever kind of failure.
@@ -281,18 +283,20 @@ def public_reason(cause: BaseException) -> str:
         return cause.reason
     if isinstance(cause, TimeoutError):
         return "timed out"
-    place = raised_at(cause.__traceback__)
+    place = raised_at(cause)
     return f"{type(cause).__name__} in {place}" if place else type(cause).__name__
 
 
-def raised_at(traceback: TracebackType | None) -> str | None:
-    """Module and line of the innermost frame, as ``flows.support.priority:12``."""
-    if traceback is None:
-        return None
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    module = traceback.tb_frame.f_globals.get("__name__", "?")
-    return f"{module}:{traceback.tb_lineno}"
+def raised_at(error: BaseException) -> str | None:
+    """Where an exception was raised: ``flows.support.priority:12``, ``flows/support/flow.yaml:71``.
+
+    It is the innermost frame's module and line, or its line in the flow; of the agent's own errors
+    the flow's line that led to them, where there is one.
+    """
+    line = flow_line(error) if isinstance(error, AgentError) else None
+    if line is None and error.__traceback__ is not None:
+        line = innermost(error.__traceback__)
+    return line
 
 
 def response_body(error: AgentError, fields: Mapping[str, Any]) -> dict[str, Any]:

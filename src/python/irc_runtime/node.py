@@ -34,6 +34,7 @@ from irc_runtime.errors import (
 from irc_runtime.events import WARNING, event
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec
+from irc_runtime.tracebacks import flow_line, translate
 
 if TYPE_CHECKING:
     from irc_runtime.agent import Agent
@@ -235,11 +236,12 @@ def _tried(settings: Node, body: Execution) -> Execution:
                 async with _time_limit(timeout_s, context):
                     return await body(agent, inputs, context)
             except Exception as cause:
+                location = _location(agent, settings, cause)
                 pause_s = _pause_s(settings, attempt, cause, context)
                 if attempt == attempts or pause_s is None:
                     raise NodeError(
                         settings.id,
-                        f"{agent.source}:{settings.line}",
+                        location,
                         cause,
                         attempt,
                         fallback_available=bool(settings.fallbacks),
@@ -249,7 +251,7 @@ def _tried(settings: Node, body: Execution) -> Execution:
                     "attempt_failed",
                     trace_id=context.trace_id,
                     node=settings.id,
-                    location=f"{agent.source}:{settings.line}",
+                    location=location,
                     type=error_type(cause),
                     reason=public_reason(cause),
                     attempt=attempt,
@@ -259,6 +261,12 @@ def _tried(settings: Node, body: Execution) -> Execution:
             attempt += 1
 
     return run
+
+
+def _location(agent: Any, settings: Node, cause: Exception) -> str:
+    """The flow's line that failed, or where that is not known the node's; translates tracebacks."""
+    translate(cause, agent.source)
+    return flow_line(cause) or f"{agent.source}:{settings.line}"
 
 
 def _time_limit(timeout_s: float, context: Context) -> asyncio.Timeout:
@@ -312,7 +320,7 @@ def _routed(settings: Node, body: Execution) -> Execution:
             except Exception as cause:  # noqa: BLE001  # whatever it is, the fallback failed
                 failure = NodeError(
                     settings.id,
-                    failure.location,
+                    _location(agent, settings, cause),
                     cause,
                     failure.attempts,
                     fallback_available=True,

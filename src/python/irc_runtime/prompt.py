@@ -11,6 +11,7 @@ from irc_runtime.context import Context
 from irc_runtime.errors import PromptError
 from irc_runtime.schema import Schema
 from irc_runtime.state import State
+from irc_runtime.tracebacks import give_texts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,8 +35,10 @@ class Prompt:
     Args:
         node: id of the node, for messages and as the name of the structured output.
         template: Jinja2 text of the user's message.
+        template_at: where its text starts, from the flow's folder, as ``prompts/answer.j2:1``; None
+            where its lines are not those of a file.
         model: who is asked.
-        system: Jinja2 text of the system message, or None.
+        system: Jinja2 text of the system message, or None; ``system_at`` is where it starts.
         temperature: passed through; None leaves it to the model.
         max_tokens: passed through; None leaves it to the model.
         output_schema: the answer is structured output of this schema; None asks for text.
@@ -56,8 +59,10 @@ class Prompt:
         "output_schema",
         "stream",
         "system",
+        "system_at",
         "temperature",
         "template",
+        "template_at",
         "tools",
     )
 
@@ -67,7 +72,9 @@ class Prompt:
         template: str,
         model: ChatModel,
         *,
+        template_at: str | None = None,
         system: str | None = None,
+        system_at: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         output_schema: Schema | None = None,
@@ -78,7 +85,9 @@ class Prompt:
     ) -> None:
         self.node = node
         self.template = template
+        self.template_at = template_at
         self.system = system
+        self.system_at = system_at
         self.model = model
         self.temperature = temperature
         self.max_tokens = max_tokens
@@ -96,7 +105,9 @@ class Prompt:
             self.node,
             self.template,
             model,
+            template_at=self.template_at,
             system=self.system,
+            system_at=self.system_at,
             temperature=temperature,
             max_tokens=self.max_tokens,
             output_schema=self.output_schema,
@@ -116,9 +127,9 @@ class Prompt:
 
         jinja = environment_of(self.files)
         try:
-            self._template = jinja.from_string(self.template)
+            self._template = _compiled(jinja, self.template, self.template_at)
             if self.system is not None:
-                self._system = jinja.from_string(self.system)
+                self._system = _compiled(jinja, self.system, self.system_at)
             for name in self.files:
                 jinja.get_template(name)
         except TemplateSyntaxError as error:
@@ -159,10 +170,24 @@ class Prompt:
 
         try:
             return template.render(variables)
-        except UndefinedError as error:
-            raise PromptError(f"the template reads what is not there: {error.message}") from error
-        except TemplateError as error:
-            raise PromptError(f"the template cannot be rendered: {error.message}") from error
+        except Exception as error:
+            give_texts(error, self._texts())
+            if isinstance(error, UndefinedError):
+                said = f"the template reads what is not there: {error.message}"
+            elif isinstance(error, TemplateError):
+                said = f"the template cannot be rendered: {error.message}"
+            else:
+                raise
+            raise PromptError(said) from error
+
+    def _texts(self) -> dict[str, str]:
+        """The texts of the templates that have a place, by the names they are compiled under."""
+        texts = {_start(name): text for name, text in self.files.items()}
+        if self.template_at is not None:
+            texts[self.template_at] = self.template
+        if self.system is not None and self.system_at is not None:
+            texts[self.system_at] = self.system
+        return texts
 
 
 def as_variables(outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +212,19 @@ def environment_of(files: Mapping[str, str]) -> "SandboxedEnvironment":
     """The environment, and for templates that refer to others one that knows those."""
     if not files:
         return environment()
-    from jinja2 import DictLoader
+    from jinja2 import FunctionLoader
 
-    return environment().overlay(loader=DictLoader(files))
+    def load(name: str) -> tuple[str, str, None] | None:
+        return (files[name], _start(name), None) if name in files else None
+
+    return environment().overlay(loader=FunctionLoader(load))
+
+
+def _compiled(jinja: "SandboxedEnvironment", text: str, at: str | None) -> "Template":
+    """A template whose frames in tracebacks name the place where its text starts."""
+    code = jinja.compile(text, filename=at)
+    return jinja.template_class.from_code(jinja, code, jinja.make_globals(None))
+
+
+def _start(file: str) -> str:
+    return f"{file}:1"

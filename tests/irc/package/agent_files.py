@@ -58,7 +58,7 @@ def summary(**changes: Any) -> dict[str, Any]:
         "description": "Shows how: é.",
         "module": "flows.demo.agent",
         "class": "DemoAgent",
-        "sources": ["flows/demo/agent.py"],
+        "sources": ["flows/demo/agent.py", "flows/demo/agent.map.json"],
         "imports": ["shared.code"],
         "environment": ["LOG_LEVEL"],
         "writes_features": False,

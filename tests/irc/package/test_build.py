@@ -37,6 +37,7 @@ def test_outputs(tmp_path: Path) -> None:
     assert names == {
         "agent.pex/PEX-INFO",
         "agent.pex/__main__.py",
+        "agent.pex/flows/demo/agent.map.json",
         "agent.pex/flows/demo/agent.py",
         "agent.pex/flows/demo/prompts/answer.j2",
         "agent.pex/shared/code.py",
@@ -46,6 +47,7 @@ def test_outputs(tmp_path: Path) -> None:
         "agent/flow.yaml",
         "agent/test_agent.py",
         "context/Dockerfile",
+        "context/app/flows/demo/agent.map.json",
         "context/app/flows/demo/agent.py",
         "context/app/flows/demo/prompts/answer.j2",
         "context/app/shared/code.py",
@@ -79,6 +81,7 @@ def test_layers_part_what_flows_share_from_the_flow(tmp_path: Path) -> None:
     assert listing(tmp_path / "out/image", flow)[3:] == [
         "d 0755 opt/agent/app/flows 0",
         "d 0755 opt/agent/app/flows/demo 0",
+        "- 0644 opt/agent/app/flows/demo/agent.map.json 2",
         "- 0644 opt/agent/app/flows/demo/agent.py 50",
         "d 0755 opt/agent/app/flows/demo/prompts 0",
         "- 0644 opt/agent/app/flows/demo/prompts/answer.j2 5",

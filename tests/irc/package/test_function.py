@@ -67,6 +67,7 @@ def test_archive_has_code_and_requirements_at_its_root(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "out/lambda.zip") as archive:
         entries = archive.infolist()
     assert [entry.filename for entry in entries if not entry.filename.endswith(".pyc")] == [
+        "flows/demo/agent.map.json",
         "flows/demo/agent.py",
         "flows/demo/prompts/answer.j2",
         "shared/code.py",

@@ -91,22 +91,15 @@ class _NodeEmitter:
             path = self.lowered.places.get(constant, self.work)
             with writer.origin(self.name, self.document.span(path)):
                 writer.blank()
-                writer.line(f"{constant} = ", code)
+                writer.line(f"{constant} = ", code, texts=self.lowered.texts.get(constant, ()))
         return writer
 
     def user_code(self, placed: PlacedCode | None) -> Writer:
         writer = Writer()
         if placed is None or not placed.lines:
             return writer
-        source = self.document.source
         writer.blank(2)
-        writer.raw(
-            [
-                (text, None if line is None else source.line_span(line))
-                for text, line in placed.lines
-            ],
-            self.name,
-        )
+        writer.raw(placed.lines, self.name, self.document.source.name)
         return writer
 
     def methods(self) -> Writer:

@@ -23,9 +23,29 @@ def line_mark(delta: int) -> str:
     return f"\0{delta:03d}\0"
 
 
+VERBATIM = 0
+"""The column of a run whose lines are those of a file, one by one, from the span's line on."""
+
 Run = tuple[int, int, str | None, str, int, int, int, int]
 """Generated lines of one origin: the first and the last, from 1 and both included, their node, and the
 span they come from: file, line, column, end line, end column."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """A literal of a statement that has a place of its own in a source.
+
+    Attributes:
+        before: what stands right before it.
+        literal: the literal as it is written.
+        span: the place of its text.
+        is_verbatim: whether its lines are those of the file from the span's line on.
+    """
+
+    before: str
+    literal: str
+    span: Span
+    is_verbatim: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +54,8 @@ class Block:
 
     Attributes:
         text: the lines; ``line_mark`` stands for numbers of lines.
-        runs: first and last line (from 0), file, and the span: line, column, end line, end
-            column. Lines of the flow's own file are counted from the node's, and its name is empty.
+        runs: first and last line (from 0), file, and the span as in ``Run``. Lines of the flow's
+            own file are counted from the node's, and its name is empty.
     """
 
     text: str = ""
@@ -70,8 +90,18 @@ class Writer:
         yield
         self._origin = before
 
-    def line(self, text: str = "", code: Code | None = None, after: str = "") -> None:
-        """Write a statement: text, an expression behind it, and what follows it."""
+    def line(
+        self,
+        text: str = "",
+        code: Code | None = None,
+        after: str = "",
+        texts: Sequence[PlacedText] = (),
+    ) -> None:
+        """Write a statement: text, an expression behind it, and what follows it.
+
+        Args:
+            texts: what in it has a place of its own, in order.
+        """
         indent = INDENT * self._indent
         if code is not None:
             text += render(code, self._indent, len(indent) + len(text), len(after))
@@ -80,19 +110,60 @@ class Writer:
         # a text in triple quotes stand as they are.
         start = self.length + 1
         self._write(indent + text if text else "")
-        if self._origin is not None:
+        if self._origin is None:
+            return
+        if texts and start < self.length:
+            start = self._add_texts(text, start, texts)
+        if start <= self.length:
             self._add(start, self.length, self._origin)
+
+    def _add_texts(self, written: str, start: int, texts: Sequence[PlacedText]) -> int:
+        """Say where the literals in a statement come from, and the lines before each.
+
+        Returns:
+            The line after the last literal's.
+        """
+        assert self._origin is not None
+        line, at = start, 0
+        for text in texts:
+            found = written.find(text.before + text.literal, at)
+            if found < 0:
+                continue
+            line += written.count("\n", at, found)
+            breaks = text.literal.count("\n")
+            # A literal of several lines opens on one of its own, and may close on another.
+            first = line + (breaks > 0)
+            last = line + breaks - text.literal.endswith(('\n"""', "\n)"))
+            at, line = found + len(text.before + text.literal), line + breaks
+            if first < start:
+                continue
+            if start < first:
+                self._add(start, first - 1, self._origin)
+            at_file, at_line, *columns = self._place(text.span)
+            if text.is_verbatim:
+                columns = [VERBATIM, at_line, 0]
+            self._add(first, last, (self._origin[0], at_file, at_line, *columns))
+            start = last + 1
+        return start
 
     def blank(self, count: int = 1) -> None:
         self._texts += [""] * count
         self.length += count
 
-    def raw(self, lines: Sequence[tuple[str, Span | None]], node: str) -> None:
-        """Write lines as they are, each with where it stands in a source."""
-        for text, span in lines:
+    def raw(self, lines: Sequence[tuple[str, int | None]], node: str, file: str) -> None:
+        """Write lines as they are, each with the line of the file that it is."""
+        names = self._names
+        node_at, at = (names.setdefault(name, len(names)) for name in (node, file))
+        first = of = 0  # where a run begins, and which line of the file that is
+        for text, line in lines:
             self._write(text)
-            if text and span is not None:
-                self._add(self.length, self.length, self._key(node, span))
+            if first and line != of + self.length - first:
+                self._add(first, self.length - 1, (node_at, at, of, VERBATIM, of, 0))
+                first = 0
+            if not first and line is not None:
+                first, of = self.length, line
+        if first:
+            self._add(first, self.length, (node_at, at, of, VERBATIM, of, 0))
 
     def block(self, block: Block, node: str, file: str, line: int) -> None:
         """Write a block of a node that stands on a line of a file."""
@@ -152,15 +223,11 @@ class Writer:
         self.length += text.count("\n") + 1
 
     def _key(self, node: str | None, span: Span) -> tuple[int, ...]:
-        names = self._names
-        return (
-            names.setdefault(node, len(names)),
-            names.setdefault(span.file, len(names)),
-            span.line,
-            span.column,
-            span.end_line,
-            span.end_column,
-        )
+        return (self._names.setdefault(node, len(self._names)), *self._place(span))
+
+    def _place(self, span: Span) -> tuple[int, ...]:
+        at = self._names.setdefault(span.file, len(self._names))
+        return at, span.line, span.column, span.end_line, span.end_column
 
     def _add(self, first: int, last: int, key: tuple[int, ...]) -> None:
         runs = self._runs

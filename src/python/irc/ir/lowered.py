@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from irc.emit.code import Code
+from irc.emit.writer import PlacedText
 from irc.source import Path
 from irc.syntax import Module
 
@@ -96,6 +97,7 @@ class LoweredNode:
         fallbacks: what stands in for the method when it fails, in order.
         constants: module constants by name, in order; ``Schema``, ``Prompt`` and such objects.
         places: where in the document a constant comes from, if not from what the node does.
+        texts: by constant, the texts in it that have places of their own.
         user_code: the flow's own Python for this node.
         input_schemas, output_schemas: the constants that are schemas, by port.
         error_schema: the constant that is the error port's, where that is connected.
@@ -120,6 +122,7 @@ class LoweredNode:
     fallbacks: list[Fallback] = field(default_factory=list)
     constants: dict[str, Code] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
+    texts: dict[str, list[PlacedText]] = field(default_factory=dict)
     user_code: UserCode | None = None
     input_schemas: dict[str, str] = field(default_factory=dict)
     output_schemas: dict[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ _SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent; ``sources`` are its generated modules, by path from the source root."""
+    """One agent; ``sources`` are its module and its line map, by path from the source root."""
 
     name: str
     description: str
@@ -45,9 +45,9 @@ class Agent:
 
     @property
     def documents(self) -> tuple[str, ...]:
-        """All generated files, by path from the source root: sources, tests, line map, summary."""
+        """All generated files, by path from the source root: sources, tests, summary."""
         stem = self.module_path.stem
-        beside = (f"test_{stem}.py", f"{stem}.map.json", f"{stem}.json")
+        beside = (f"test_{stem}.py", f"{stem}.json")
         return (*self.sources, *(str(self.folder / name) for name in beside))
 
 

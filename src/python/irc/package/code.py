@@ -33,10 +33,10 @@ class Code:
 
 
 def read_code(agent: Agent, generated: Path, sources: Path) -> Code:
-    """Find the generated modules, and the first-party files that they need.
+    """Find what is generated of an agent, and the first-party files that it needs.
 
     Raises:
-        ImageError: a generated module is missing, or a first-party file has its place.
+        ImageError: a generated file is missing, or a first-party file has its place.
     """
     flow: dict[str, Path] = {}
     for name in agent.sources:

@@ -35,7 +35,8 @@ def write_standalone_context(
         if agent.target == "lambda":
             raise ImageError(f"{agent.flow} has the target 'lambda', which takes no Dockerfile")
         sources = {source: folder / source for source in agent.sources}
-        found = imported_from(sources, [source_root, _runtime_root()])
+        modules = {name: path for name, path in sources.items() if name.endswith(".py")}
+        found = imported_from(modules, [source_root, _runtime_root()])
         names = distributions_of(found.modules)
         if lock is None:
             requirements = "".join(f"{name}\n" for name in names)
@@ -46,7 +47,14 @@ def write_standalone_context(
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
             beside = Path(place, "context")
-            write_context(agent, found.files, requirements, beside, pip_options=options, note="")
+            write_context(
+                agent,
+                {**found.files, **sources},
+                requirements,
+                beside,
+                pip_options=options,
+                note="",
+            )
             beside.rename(output)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from irc.emit.code import Code, block_text, call, mapped, quoted
+from irc.emit.code import Code, call, quoted
 from irc.ir.lowered import Body
 from irc.ir.model import ModelRef, Port, Prompt
 from irc.passes.code import read_code
@@ -14,6 +14,7 @@ from irc.passes.fallbacks import lower_fallback
 from irc.passes.operations import lower_operation
 from irc.passes.prompt_tools import lower_tools
 from irc.passes.schemas import read_schema
+from irc.passes.template_texts import TemplateTexts
 from irc.passes.templates import TemplateReader
 from irc.providers import PROVIDERS
 from irc.source import Path
@@ -82,13 +83,15 @@ def lower_prompt(lowering: Lowering) -> None:
     answer = _answer(lowering, prompt, path)
     if tools is None or answer is None:
         return
+    texts = TemplateTexts(lowering)
     keywords: dict[str, Code] = {
         "node": quoted(lowering.name),
-        "template": block_text(template),
+        **texts.keywords("template", prompt.template, template),
         "model": model_code(lowering, prompt.model),
     }
     if system is not None:
-        keywords["system"] = block_text(system)
+        assert prompt.system is not None
+        keywords |= texts.keywords("system", prompt.system, system)
     keywords |= temperature(prompt, prompt.model)
     if prompt.max_tokens is not None:
         keywords["max_tokens"] = repr(prompt.max_tokens)
@@ -101,9 +104,9 @@ def lower_prompt(lowering: Lowering) -> None:
     if prompt.stream:
         keywords["stream"] = "True"
     if reader.files:
-        texts = sorted(reader.files.items())
-        keywords["files"] = mapped((name, block_text(text)) for name, text in texts)
+        keywords["files"] = texts.files(reader.files)
     constant = lowering.constant("prompt")
+    lowering.result.texts[constant] = texts.placed
     lowering.result.constants[constant] = call(
         lowering.uses("irc_runtime.prompt", "Prompt"), **keywords
     )

@@ -47,8 +47,10 @@ ANSWER_ANSWER_SCHEMA = Schema(
 ANSWER_PROMPT = Prompt(
     node="answer",
     template="For {{ name }}, scored {{ score }}, after {{ earlier }}.",
+    template_at="flow.yaml:47",
     model=ChatModel(provider="openai", name="gpt-4o-mini"),
     system="{% if context.locale %}Language: {{ context.locale }}.{% endif %}",
+    system_at="flow.yaml:46",
     temperature=0.7,
     output_schema=ANSWER_ANSWER_SCHEMA,
 )

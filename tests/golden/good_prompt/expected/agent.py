@@ -32,11 +32,13 @@ GREET_PROMPT = Prompt(
 Hello {{ query }}!
 {% for i in range(2) %}{{ i }}{% endfor %}
 """,
+    template_at="prompts/greet.j2:1",
     model=ChatModel(provider="openai", name="gpt-4o-mini", endpoint="http://localhost:9/v1"),
     system="""\
 Be "brief" \\ kind.
 {% if context.tone %}Tone: {{ context.tone }}.{% endif %}
 """,
+    system_at="flow.yaml:10",
     temperature=0.7,
     max_tokens=50,
     output_schema=GREET_ANSWER_SCHEMA_2,
@@ -45,6 +47,7 @@ Be "brief" \\ kind.
 PLAIN_PROMPT = Prompt(
     node="plain",
     template="Repeat: {{ loud }}{% if state.before is defined %} after {{ state.before }}{% endif %}",
+    template_at="flow.yaml:27",
     model=ChatModel(provider="openai", name="gpt-4o-mini"),
     temperature=0.0,
 )

@@ -20,6 +20,7 @@ FIND_FEATURES = FeatureRead("users", kind="feature_group", key=("user_id",))
 GREET_PROMPT = Prompt(
     node="greet",
     template="Greet {{ user.name }} from {{ context.user_id }}.",
+    template_at="flow.yaml:14",
     model=ChatModel(provider="openai", name="gpt-4o-mini"),
     temperature=0.7,
 )

@@ -26,8 +26,10 @@ GREET_PROMPT = Prompt(
 {% from "prompts/macros.j2" import shout %}
 {% block body %}{{ shout(asked) }} from {{ name }} ({{ text.name }}){% endblock %}
 """,
+    template_at="prompts/greet.j2:1",
     model=ChatModel(provider="azure", name="my-deployment", endpoint="http://localhost:9"),
     system="{% include ['prompts/none.j2', 'prompts/tone.j2'] ignore missing %}",
+    system_at="flow.yaml:12",
     temperature=0.7,
     files={
         "prompts/base.j2": """\
@@ -56,6 +58,7 @@ AGAIN_ANSWER_SCHEMA = Schema(
 AGAIN_PROMPT = Prompt(
     node="again",
     template="Say again {{ result }} after {{ state.turns | default(0) }}",
+    template_at="flow.yaml:22",
     model=ChatModel(provider="anthropic", name="claude-sonnet-4-5"),
     temperature=0.5,
     output_schema=AGAIN_ANSWER_SCHEMA,

@@ -33,6 +33,7 @@ ASSIST_EXPERT_PARAMETERS = Schema({"type": "object", "properties": {"topic": {"t
 ASSIST_PROMPT = Prompt(
     node="assist",
     template="{{ query }}",
+    template_at="flow.yaml:9",
     model=ChatModel(provider="openai", name="gpt-4o-mini"),
     temperature=0.7,
     tools=(
@@ -71,6 +72,7 @@ EXPERT_ORDERS_PARAMETERS = Schema({"type": "object", "properties": {"since": {"t
 EXPERT_PROMPT = Prompt(
     node="expert",
     template="Explain {{ topic }}.",
+    template_at="flow.yaml:53",
     model=ChatModel(provider="anthropic", name="claude-sonnet-4-5"),
     max_tokens=200,
     tools=(
