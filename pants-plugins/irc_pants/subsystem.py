@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pants.backend.python.subsystems.setup import PythonSetup
+from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
-from pants.option.option_types import SkipOption, StrOption
+from pants.option.option_types import SkipOption, StrOption, TargetListOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
@@ -40,6 +41,28 @@ class Irc(Subsystem):
             """
         ),
     )
+
+    operations = TargetListOption(
+        advanced=True,
+        help=softwrap(
+            """
+            Packages whose operations flows may use, such as `3rdparty/python#acme-ops`.
+
+            A package is a requirement of the compiler's resolve, or code of this repository: then
+            the address is that of the target with its metadata, a folder
+            `<name>-<version>.dist-info` at a source root, which depends on the code.
+            """
+        ),
+    )
+
+    @property
+    def operation_addresses(self) -> UnparsedAddressInputs:
+        """The targets of `operations`."""
+        return UnparsedAddressInputs(
+            self.operations,
+            owning_address=None,
+            description_of_origin=f"the option `[{self.options_scope}].operations`",
+        )
 
     def image_repository(self, field: AgentFlowImageRepositoryField) -> str | None:
         """The whole name of the repository that a field names, or None."""

@@ -23,6 +23,7 @@ from pants.backend.python.util_rules.python_sources import (
     PythonSourceFiles,
     PythonSourceFilesRequest,
 )
+from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 OUTPUT_DIR = "__irc__"
 CACHE_DIR = ".cache/irc"
+COMPILE = "compile"
+"""The subcommand that knows operations; the others read what it has written."""
 
 
 class IrcNotFoundError(Exception):
@@ -111,7 +114,10 @@ async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) 
                     """
                 )
             )
-    addresses = sorted({address for owner in owners for address in owner.unambiguous})
+    roots = {address for owner in owners for address in owner.unambiguous}
+    if command.name == COMPILE and irc.operations:
+        roots.update(await Get(Addresses, UnparsedAddressInputs, irc.operation_addresses))
+    addresses = sorted(roots)
     transitive_targets, pex_request = await MultiGet(
         Get(TransitiveTargets, TransitiveTargetsRequest(addresses)),
         Get(
