@@ -1,0 +1,15 @@
+from kfp import compiler, dsl
+
+
+@dsl.component
+def shout(text: str) -> str:
+    return text.upper()
+
+
+@dsl.pipeline
+def speak(query: str) -> str:
+    loud = shout(text=query)
+    return luod.output  # the defect
+
+
+compiler.Compiler().compile(speak, "pipeline.yaml")

@@ -1,0 +1,25 @@
+from typing import TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+
+class State(TypedDict):
+    query: str
+    loud: str
+    low: str
+
+
+def shout(state: State) -> dict[str, str]:
+    return {"loud": state["query"].upper()}
+
+
+def whisper(state: State) -> dict[str, str]:
+    return {"low": state["query"].lower()}
+
+
+graph = StateGraph(State)
+graph.add_node("shout", shout)
+graph.add_node("whisper", whisper)  # the defect
+graph.add_edge(START, "shout")
+graph.add_edge("shout", END)
+graph.compile()

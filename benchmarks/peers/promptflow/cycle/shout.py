@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def shout(text: str, before: str) -> str:
+    return before + text.upper()

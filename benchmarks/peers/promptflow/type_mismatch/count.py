@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def count(words: list) -> int:
+    return len(words)
