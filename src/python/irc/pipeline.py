@@ -18,6 +18,7 @@ from irc.emit.tests import emit_tests
 from irc.emit.writer import VERBATIM
 from irc.incremental import NodeCompiler, Outcome
 from irc.ir.model import Flow
+from irc.line_map import VERSION as LINE_MAP_VERSION
 from irc.passes.analyse import analyse
 from irc.passes.code import module_name
 from irc.passes.files import Files, ReadFile
@@ -231,7 +232,7 @@ def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
             place += f", {column}, {end[0]}, {end[1]}"
         rows.append(f"    [{first}, {last}, {json.dumps(node)}, {place}]")
     digest = hashlib.sha256(module.text.encode()).hexdigest()
-    facts = {"version": 3, "file": file, "digest": f"sha256:{digest}", "sources": list(sources)}
+    facts = {"version": LINE_MAP_VERSION, "file": file, "digest": f"sha256:{digest}", "sources": list(sources)}
     head = json.dumps(facts, indent=2)
     return head[:-2] + ',\n  "lines": [\n' + ",\n".join(rows) + "\n  ]\n}\n"
 

@@ -29,6 +29,10 @@ COMMANDS = {
     "fmt": ("irc.cli.fmt:fmt", "Lay out FLOWS in their canonical form."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
+    "map": (
+        "irc.cli.map:map_",
+        "Say which lines of a flow generated lines come from, in a traceback as well.",
+    ),
     "new": ("irc.cli.new:new", "Make FOLDER with a flow to start from."),
     "package": ("irc.cli.package:package", "Write what an agent's target takes."),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),

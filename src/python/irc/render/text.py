@@ -42,7 +42,7 @@ def _finding(item: Diagnostic, lines: Sequence[str]) -> Iterator[Piece]:
     yield f": {printable(item.message)}", "message"
     yield "\n", "plain"
     if span.line <= len(lines):
-        yield from _excerpt(item, lines[span.line - 1])
+        yield from _excerpt(span, lines[span.line - 1])
     for related, note in item.related:
         yield from _line("note", f"{related}: {note}")
     if item.hint:
@@ -55,9 +55,15 @@ def _line(label: str, text: str) -> Iterator[Piece]:
     yield f" {printable(text)}\n", "plain"
 
 
-def _excerpt(item: Diagnostic, line: str) -> Iterator[Piece]:
+def excerpt(span: Span, lines: Sequence[str]) -> str:
+    """The first line of a span with carets below it; empty where it is not among the lines."""
+    if span.line > len(lines):
+        return ""
+    return "".join(text for text, _ in _excerpt(span, lines[span.line - 1]))
+
+
+def _excerpt(span: Span, line: str) -> Iterator[Piece]:
     """The line and carets below the span; a long line is cut around it, which `…` shows."""
-    span = item.span
     first = max(0, span.column - 1 - MAX_EXCERPT_COLUMNS // 2)
     shown = line[first : first + MAX_EXCERPT_COLUMNS].replace("\t", " ")
     start = span.column - 1 - first
