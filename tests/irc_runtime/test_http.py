@@ -47,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             "body": body,
             "type": self.headers.get("Content-Type"),
             "token": self.headers.get("X-Token"),
+            "dry": self.headers.get("X-Dry-Run"),
         }
         self._send(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
 
@@ -88,18 +89,19 @@ def test_a_post_sends_json_headers_and_query(address: str) -> None:
     response = call(
         "post",
         f"{address}/echo?a=1",
-        headers={"X-Token": "t", "X-None": None},
-        query={"b": "x y", "c": None, "d": True},
+        headers={"X-Token": "t", "X-None": None, "X-Dry-Run": True},
+        query={"b": "x y", "c": None, "d": True, "e": ["1", 2, False], "f": {"g": 1}},
         body={"k": [1, None]},
     )
     assert response.status == 200
     assert response.headers["content-type"] == "application/json"
     assert response.body == {
         "method": "POST",
-        "path": "/echo?a=1&b=x+y&d=true",
+        "path": "/echo?a=1&b=x+y&d=true&e=1&e=2&e=false&f=%7B%22g%22%3A+1%7D",
         "body": '{"k":[1,null]}',
         "type": "application/json",
         "token": "t",
+        "dry": "true",
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from irc_runtime.delivery import as_text
 from irc_runtime.errors import HttpError
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ class HttpClient:
 
         Args:
             url: absolute, http or https.
-            headers: names and values; a value that is None is left out.
-            query: parameters, joined to those in the address; a value that is None is left out.
+            headers: names and values; a value that is None is left out, others become text.
+            query: parameters, joined to those in the address; a list repeats its parameter, a value
+                that is None is left out, others become text.
             body: sent as JSON; None sends nothing.
             timeout_s: seconds for the whole exchange; None leaves it to the node's own limit.
             check: whether a status of 400 or above is an error.
@@ -140,13 +142,13 @@ class HttpClient:
         address = httpx.URL(url)
         if query:
             address = address.copy_merge_params(
-                {name: value for name, value in query.items() if value is not None}
+                {name: _parameter(value) for name, value in query.items() if value is not None}
             )
         return self._client.build_request(
             method,
             address,
             headers={
-                name: str(value) for name, value in (headers or {}).items() if value is not None
+                name: _text(value) for name, value in (headers or {}).items() if value is not None
             },
             json=body,
         )
@@ -176,6 +178,18 @@ class HttpClient:
                     retryable=False,
                 )
         return bytes(content)
+
+
+def _parameter(value: Any) -> str | list[str]:
+    """A query parameter: a list stands for several of its name."""
+    if isinstance(value, list | tuple):
+        return [_text(item) for item in value if item is not None]
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """A value in an address or a header: as in longer texts of a flow, ``true`` in lower case."""
+    return as_text(value) if isinstance(value, str | bool | list | tuple | dict) else str(value)
 
 
 def _value(response: "httpx.Response", content: bytes) -> Any:
