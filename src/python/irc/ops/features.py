@@ -46,13 +46,23 @@ def _key(lowering: Lowering, key: str | dict[str, Any]) -> tuple[list[str], Code
         return [str(column) for column in key], lowering.value(key, path)
     references = find_references(key, lambda start, end: None) if isinstance(key, str) else []
     if not isinstance(key, str) or not is_single(key, references):
-        lowering.report.error(
-            "E205", lowering.document.span(path), "'key' is one reference, or a map from column to reference",
+        lowering.refuse(
+            "'key' is one reference, or a map from column to reference", "key",
             hint='key: "${user_id}", or key: {column: "${user_id}"}',
         )  # fmt: skip
         return [], "{}"
     column = references[0].last_name
     return [column], mapped({column: lowering.value(key, path)})
+
+
+def _check_name(lowering: Lowering, name: str, *below: str | int) -> None:
+    """Refuse a name with a reference: what it means is looked up before there is a request."""
+    if "${" in name:
+        lowering.refuse(
+            f"'{below[0]}' holds no references: what it names is looked up when the agent loads",
+            *below,
+            hint="write the name itself",
+        )
 
 
 def _version(lowering: Lowering, argument: str, name: str, version: int | None) -> dict[str, Code]:
@@ -76,8 +86,8 @@ def _instant(lowering: Lowering, argument: str, text: str) -> dict[str, Code]:
         try:
             datetime.fromisoformat(text)
         except ValueError:
-            lowering.report.error(
-                "E205", lowering.document.span(path), f"'{argument}' is not an RFC 3339 date and time",
+            lowering.refuse(
+                f"'{argument}' is not an RFC 3339 date and time", argument,
                 hint=f'{argument}: "${{context.event_time}}", or a time such as "2024-06-01T09:00:00Z"',
             )  # fmt: skip
     return {argument: lowering.value(text, path)}
@@ -91,15 +101,13 @@ def _features(lowering: Lowering, arguments: ReadFeatures) -> list[str] | None:
         return ports if len(ports) > 1 else None
     path = (*lowering.at, "features")
     if not features:
-        lowering.report.error(
-            "E205", lowering.document.span(path), "'features' names no column",
-            hint="leave it out to read all of them",
-        )  # fmt: skip
+        lowering.refuse(
+            "'features' names no column", "features", hint="leave it out to read all of them"
+        )
     for index, feature in enumerate(features):
+        _check_name(lowering, feature, "features", index)
         if feature in features[:index]:
-            lowering.report.error(
-                "E205", lowering.document.span((*path, index)), f"'{feature}' stands in 'features' twice"
-            )  # fmt: skip
+            lowering.refuse(f"'{feature}' stands in 'features' twice", "features", index)
     for index, port in enumerate(ports if len(ports) > 1 else []):
         if port not in features:
             lowering.report.error(
@@ -113,11 +121,7 @@ def _features(lowering: Lowering, arguments: ReadFeatures) -> list[str] | None:
 def lower_read(lowering: Lowering, arguments: ReadFeatures) -> Body | None:
     """``read_features`` to a read of the feature store."""
     if (arguments.feature_view is None) == (arguments.feature_group is None):
-        lowering.report.error(
-            "E205",
-            lowering.document.span(lowering.at),
-            "give 'feature_view' or 'feature_group', one of them",
-        )
+        lowering.refuse("give 'feature_view' or 'feature_group', one of them")
         return None
     ports = lowering.node.outputs
     if not ports:
@@ -125,6 +129,7 @@ def lower_read(lowering: Lowering, arguments: ReadFeatures) -> Body | None:
         return None
     argument = "feature_group" if arguments.feature_view is None else "feature_view"
     name = arguments.feature_view or arguments.feature_group or ""
+    _check_name(lowering, name, argument)
     columns, key = _key(lowering, arguments.key)
     facts: dict[str, Code] = {"kind": quoted(argument)}
     facts |= _version(lowering, argument, name, arguments.version)
@@ -157,12 +162,12 @@ def lower_write(lowering: Lowering, arguments: WriteFeatures) -> Body | None:
     if port is None:
         return None
     name = arguments.feature_group
+    _check_name(lowering, name, "feature_group")
     facts = _version(lowering, "feature_group", name, arguments.version)
     write = _constant(lowering, "features", "features", "FeatureWrite", name, facts)
     if not _may_be_records(arguments.data):
-        lowering.report.error(
-            "E205", lowering.document.span((*lowering.at, "data")),
-            "'data' is a record, a list of records, or one reference",
+        lowering.refuse(
+            "'data' is a record, a list of records, or one reference", "data",
             hint='data: {user_id: "${user_id}", score: "${score}"}',
         )  # fmt: skip
     data = lowering.value(arguments.data, (*lowering.at, "data"))
@@ -190,12 +195,10 @@ def lower_model(lowering: Lowering, arguments: GetModel) -> Body | None:
     port = lowering.only_output("hopsworks.get_model")
     if port is None:
         return None
+    _check_name(lowering, arguments.name, "name")
     version = arguments.version
     if isinstance(version, str) and version != "latest" or isinstance(version, int) and version < 1:
-        lowering.report.error(
-            "E205", lowering.document.span((*lowering.at, "version")),
-            f"'version' is a number from 1 on, or 'latest', not {version!r}",
-        )  # fmt: skip
+        lowering.refuse(f"'version' is a number from 1 on, or 'latest', not {version!r}", "version")
     facts: dict[str, Code] = {}
     if version != "latest":
         facts["version"] = repr(version)

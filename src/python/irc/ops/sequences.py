@@ -37,10 +37,7 @@ def _parts(
     place = (*lowering.at, "input")
     references = find_references(arguments.input, lambda start, end: None)
     if not is_single(arguments.input, references):
-        lowering.report.error(
-            "E205", lowering.document.span(place), "'input' is one reference",
-            hint='input: "${items}"',
-        )  # fmt: skip
+        lowering.refuse("'input' is one reference", "input", hint='input: "${items}"')
     array = lowering.value(arguments.input, place)
     expression = lowering.expression(
         arguments.expression,
