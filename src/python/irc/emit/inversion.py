@@ -51,21 +51,22 @@ def _code(expression: Expression) -> CodeType | None:
 
 
 def _ends_at_once(tree: ast.expr) -> bool:
-    """Whether nothing in an expression can grow: no powers, and no product or padding of texts."""
-    loops = 0
+    """Whether nothing in an expression can grow: no powers, and no padding of texts.
+
+    A product may be that of a text; all numbers together say how long it can become.
+    """
+    loops, times = 0, 1.0
     for node in ast.walk(tree):
         if isinstance(node, ast.Pow | ast.LShift):
             return False
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            loops += 1
-        if isinstance(node, ast.comprehension):
+        if isinstance(node, ast.Mult | ast.comprehension):
             loops += 1
         number = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(number, int | float) and abs(number) > MAX_NUMBER:
-            return False
+        if isinstance(number, int | float):
+            times *= max(1.0, abs(number))
         if isinstance(node, ast.Attribute) and node.attr in _UNBOUNDED:
             return False
-    return loops <= 2
+    return loops <= 2 and (times <= MAX_NUMBER or loops == 0)
 
 
 def candidates(
