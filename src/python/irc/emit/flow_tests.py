@@ -19,7 +19,7 @@ from irc.emit.rehearsal import NOT_DELIVERED, Rehearsal, Stage, UndecidedError
 from irc.emit.samples import NOTHING, fits_schema, is_kind, sample_port, sample_schema
 from irc.ir.graph import Link, NodePort, RequestField, input_port, output_port
 from irc.ir.model import Port
-from irc.passes.liveness import is_error_input
+from irc.passes.liveness import is_error_input, reached_from
 
 MAX_BRANCHES = 200
 """Requests that are made up for one flow."""
@@ -353,7 +353,9 @@ class _FlowTests:
 
     def _failures(self, base: Rehearsal) -> None:
         handler = self.flow.on_error
-        for name in self.stage.order:
+        # What answers for a failure may run before it as well, and must not be what fails.
+        answering = set() if handler is None else reached_from(self.graph, handler)
+        for name in (name for name in self.stage.order if name not in answering):
             prompt = self.flow.nodes[name].prompt
             falls_back = prompt is not None and prompt.fallback is not None
             if name in base.ran and not self.graph.has_error_route(name) and not falls_back:
