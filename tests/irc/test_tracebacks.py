@@ -6,6 +6,7 @@ import linecache
 import logging
 import sys
 import traceback
+import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -16,8 +17,9 @@ import pytest
 from irc.pipeline import generate
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
-from irc_runtime.errors import NodeError
+from irc_runtime.errors import EdgeError, NodeError
 from irc_runtime.serving import AgentModel, AnswerError
+from irc_runtime.testing import run_case
 from tests.irc.compiling import check_text, rendered
 
 FLOW = "flows/levels/flow.yaml"
@@ -59,6 +61,25 @@ async def transform(inputs, context, state):
 '''
 
 
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "agent.py", line 48, in level
+    return by_port(await level_transform(inputs, ctx, None), "level")
+                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "flows/levels/flow.yaml", line 23, in level_transform
+    return "".join(lookup(inputs["query"].split()))
+                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "flows/levels/flow.yaml", line 20, in lookup
+    return [LEVELS[word] for word in words]
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "flows/levels/flow.yaml", line 20, in <listcomp>
+    return [LEVELS[word] for word in words]
+            ~~~~~~^^^^^^
+KeyError: 'high'
+"""
+"""Of that code, for a word that is not known."""
+
+
 def flow_of(code: str) -> str:
     """A flow of one node, whose code starts at line 13."""
     return HEAD + "".join(f"        {line}".rstrip() + "\n" for line in code.splitlines()) + TAIL
@@ -97,10 +118,15 @@ def failure_of(agent: Agent, query: str = "low high") -> NodeError:
 
 
 def text_of(error: BaseException, tmp_path: Path) -> str:
-    """A traceback as it is printed; of the runtime's own frames only the functions, with no lines."""
+    """A traceback as it is printed, without the frames of the runtime."""
+    return shortened("".join(traceback.format_exception(error)), tmp_path)
+
+
+def shortened(text: str, tmp_path: Path) -> str:
+    """A traceback without the frames of the runtime, and without the test's folder."""
     lines: list[str] = []
     is_left_out = False
-    for line in "".join(traceback.format_exception(error)).splitlines():
+    for line in text.splitlines():
         if line.startswith('  File "'):
             is_left_out = "irc_runtime" in line
         elif not line.startswith("    "):
@@ -113,25 +139,18 @@ def text_of(error: BaseException, tmp_path: Path) -> str:
 def test_a_traceback_shows_the_lines_of_the_flow(load: Any, tmp_path: Path) -> None:
     error = failure_of(load(flow_of(LOOKUP)))
     assert error.__cause__ is not None
-    assert text_of(error.__cause__, tmp_path) == """\
-Traceback (most recent call last):
-  File "agent.py", line 48, in level
-    return by_port(await level_transform(inputs, ctx, None), "level")
-                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  File "flows/levels/flow.yaml", line 23, in level_transform
-    return "".join(lookup(inputs["query"].split()))
-                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  File "flows/levels/flow.yaml", line 20, in lookup
-    return [LEVELS[word] for word in words]
-           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  File "flows/levels/flow.yaml", line 20, in <listcomp>
-    return [LEVELS[word] for word in words]
-            ~~~~~~^^^^^^
-KeyError: 'high'
-"""
+    assert text_of(error.__cause__, tmp_path) == TRACEBACK
     assert str(error) == (
         "flows/levels/flow.yaml:20: node 'level' failed (error): KeyError: 'high'"
     )
+
+
+def test_generated_tests_show_the_traceback(
+    load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = run_case(type(load(flow_of(LOOKUP))), {"query": "low high"}, {})
+    assert case.error == "flows/levels/flow.yaml:20: node 'level' failed (error): KeyError: 'high'"
+    assert shortened(capsys.readouterr().err, tmp_path) == TRACEBACK
 
 
 def test_answer_and_event_name_the_line(load: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -293,6 +312,28 @@ def test_a_template_in_a_file_has_the_lines_of_the_file(load: Any, tmp_path: Pat
     {{ query + 1 }}
 TypeError: can only concatenate str (not "int") to str
 ''')  # fmt: skip
+
+
+def test_edges_name_their_own_line(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    text = flow_of("def transform(inputs, context, state):\n    return {'level': 'x'}\n")
+    text = text.replace("to: _output.level}", "to: _output.level, transform: int(value)}")
+    with pytest.raises(EdgeError) as caught:
+        asyncio.run(load(text).predict({"query": "q"}))
+    assert caught.value.location == "flows/levels/flow.yaml:17"
+    (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert vars(record)["fields"]["raised_at"] == "flows/levels/flow.yaml:17"
+
+
+def test_an_agent_in_an_archive_has_its_lines(
+    load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(flow_of(LOOKUP))
+    with zipfile.ZipFile(tmp_path / "agent.zip", "w") as archive:
+        archive.write(tmp_path / "agent.py", "zipped_agent.py")
+        archive.write(tmp_path / "agent.map.json", "zipped_agent.map.json")
+    monkeypatch.syspath_prepend(tmp_path / "agent.zip")
+    agent = vars(importlib.import_module("zipped_agent"))["LevelsAgent"]()
+    assert failure_of(agent).location == "flows/levels/flow.yaml:20"
 
 
 def test_a_map_of_another_module_is_not_used(load: Any) -> None:

@@ -1,6 +1,7 @@
 """Running whole requests and single nodes, in virtual time, with nothing outside."""
 
 import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from irc_runtime.context import Context
 from irc_runtime.errors import AgentError, NodeError
 from irc_runtime.node import Inputs, Outputs
 from irc_runtime.stubs import EdgeUse, Outcomes, Script, script_of, scripted_agent
+from irc_runtime.tracebacks import flow_line
 from irc_runtime.virtual_time import run_virtually
 
 #: The header in which a proxy says what a request may take.
@@ -101,7 +103,7 @@ def run_case(
     mocks: Mapping[str, Outcomes],
     deadline_ms: int | None = None,
 ) -> CaseResult:
-    """Send a request to an agent.
+    """Send a request to an agent; where its own code fails, the traceback goes to standard error.
 
     Args:
         agent_type: the generated class.
@@ -184,6 +186,8 @@ async def _run_case(
         output = await agent.predict(request, headers)
     except AgentError as error:
         status, message = error.status, str(error)
+        if flow_line(error) is not None:  # pytest shows it where the test fails
+            traceback.print_exception(error.__cause__)
     finally:
         elapsed_s = loop.time() - began
         await agent.close()
