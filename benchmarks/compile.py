@@ -8,21 +8,17 @@ HEAD in a temporary folder, removed at the end.
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from checkout import Checkout, launcher_cache
 from graphs import GRAPHS
+from irc_interpreter import Interpreter, irc_interpreter
 from report import Row, Target, row, table
 
-IRC = "src/python/irc:irc"
-PEX = Path("dist/src.python.irc/irc.pex")
 COST = Path(__file__).resolve().parent / "compile_cost.py"
 
 SIZES = (1_000, 10_000)
@@ -38,17 +34,15 @@ class Cost(NamedTuple):
 
 
 class Compiler:
-    """An interpreter that imports irc.
+    """What runs the measured code.
 
     Args:
-        command: starts it.
-        environment: variables besides those that there are.
+        interpreter: imports irc.
         folder: for flows and caches.
     """
 
-    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.command = command
-        self.environment = {**os.environ, **environment}
+    def __init__(self, interpreter: Interpreter, folder: Path) -> None:
+        self.interpreter = interpreter
         self.folder = folder
 
     def costs(self, flow: Path, modes: tuple[str, ...], runs: int) -> dict[str, Cost]:
@@ -74,8 +68,12 @@ class Compiler:
     def run(self, arguments: list[str]) -> str:
         """The output of a script or module."""
         done = subprocess.run(
-            [*self.command, *arguments], env=self.environment, stdout=subprocess.PIPE, text=True, check=True
-        )  # fmt: skip
+            [*self.interpreter.command, *arguments],
+            env=self.interpreter.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         return done.stdout
 
 
@@ -87,15 +85,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="irc-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
-        if options.python is not None:
-            print(table(measure(Compiler([options.python], {}, folder), options.runs)))
-            return
-        print(f"packaging {IRC} …", file=sys.stderr)
-        with Checkout(folder / "clone", launcher_cache()) as checkout:
-            checkout.pants("package", IRC)
-        pex = {"PEX_INTERPRETER": "1", "PEX_ROOT": str(folder / "pex")}
-        command = [sys.executable, str(checkout.root / PEX)]
-        print(table(measure(Compiler(command, pex, folder), options.runs)))
+        interpreter = irc_interpreter(options.python, folder)
+        print(table(measure(Compiler(interpreter, folder), options.runs)))
 
 
 def measure(compiler: Compiler, runs: int) -> list[Row]:

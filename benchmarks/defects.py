@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inexpressible import INEXPRESSIBLE
-from irc_command import Command, irc_command
+from irc_interpreter import Interpreter, irc_interpreter
 from peer import CHECKS, PEERS, NotInstalledError, Peer, Run, run, version
 
 DEFECTS = {
@@ -80,8 +80,7 @@ def main() -> None:
     failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="irc-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
-        with irc_command(options.python, folder) as command:
-            found["irc"] = findings_of_irc(command, folder)
+        found["irc"] = findings_of_irc(irc_interpreter(options.python, folder), folder)
         for name in options.peer or CHECKS:
             print(f"{version(name)} …", file=sys.stderr)
             try:
@@ -91,12 +90,12 @@ def main() -> None:
     print("\n\n".join([matrix(found), *versions(found, failed), words(found), reasons(found)]))
 
 
-def findings_of_irc(command: Command, folder: Path) -> Findings:
+def findings_of_irc(irc: Interpreter, folder: Path) -> Findings:
     """What `irc check` says of each flow."""
 
     def check(case: str) -> Run:
-        arguments = [*command.arguments, "check", f"irc/{case}.flow.yaml"]
-        done = run(arguments, dict(command.environment), PEERS, folder / "irc.txt")
+        arguments = [*irc.command, "-m", "irc", "check", f"irc/{case}.flow.yaml"]
+        done = run(arguments, irc.environment, PEERS, folder / "irc.txt")
         # A warning leaves the exit status at 0; a flow without any is said to be valid and no more.
         return Run(done.output == "1 flow is valid\n", done.output, done.cpu_s, done.memory_mb)
 

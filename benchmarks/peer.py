@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def version(name: str) -> str:
     return found[0]
 
 
-def run(arguments: list[str], environment: dict[str, str], folder: Path, log: Path) -> Run:
+def run(arguments: list[str], environment: Mapping[str, str], folder: Path, log: Path) -> Run:
     """Run a command to its end: what it wrote, with its descendants' CPU time and peak memory.
 
     Args:
