@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def main() -> None:
                 found[name] = findings_of(Peer(name, folder))
             except NotInstalledError as error:
                 failed[name] = str(error)
-    print("\n\n".join([matrix(found), *versions(found, failed), words(found), reasons(found)]))
+    print(
+        "\n\n".join([matrix(found, failed), *versions(found, failed), words(found), reasons(found)])
+    )
 
 
 def findings_of_irc(irc: Interpreter, folder: Path) -> Findings:
@@ -174,12 +177,15 @@ def message(output: str) -> str:
     return " ".join(text.partition(" [type=")[0].split())
 
 
-def matrix(found: dict[str, Findings]) -> str:
-    """Where each finds each defect."""
+def matrix(found: dict[str, Findings], failed: Iterable[str]) -> str:
+    """Where each finds each defect; columns without a figure for peers that do not install."""
     lines = [["defect", *found]]
     for case, title in DEFECTS.items():
         lines.append([title, *(findings[case].cell for findings in found.values())])
     lines.append(["**found**", *map(score, found.values())])
+    for name in failed:
+        for line, cell in zip(lines, [name, *[""] * len(DEFECTS), "not installed"], strict=True):
+            line.append(cell)
     return markdown(lines)
 
 
