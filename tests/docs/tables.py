@@ -28,6 +28,7 @@ _LINES = re.compile(
     r"^(?P<title>#+ [^\n]+)$|(?P<marker><!--.*?-->)\n|(?P<table>(?:^\|[^\n]*\n)+)|^```.*?^```$",
     re.MULTILINE | re.DOTALL,
 )
+_MARKS = re.compile(r"`|\[([^]]+)\]\([^)]*\)")
 _CELL = re.compile(r"(?<!\\)\|")
 _EXAMPLE = re.compile(r"`(?P<text>[^`]+)`(?:\s*\[(?P<code>[EW][0-9]+)\])?")
 _PLACE = re.compile(
@@ -48,7 +49,7 @@ class Row:
     @property
     def name(self) -> str:
         """The first cell, without its marks."""
-        return next(iter(self.cells.values())).replace("`", "")
+        return _MARKS.sub(r"\1", next(iter(self.cells.values())))
 
     @property
     def examples(self) -> list["Example"]:
