@@ -239,6 +239,8 @@ def offered(lowering: str, name: str = "acme.geocode") -> str:
         (offered("'return 1'"), "is lowered to something of the type 'str', not Body"),
         ("from irc.ir.lowered import Body, Line\n" + offered("Body([Line('return (')])"),
          "is lowered to statements that are not Python"),
+        ("from irc.ir.lowered import Body\n" + offered("Body()"),
+         "is lowered to statements that are not Python"),
     ],
 )  # fmt: skip
 def test_broken_package_is_told_by_its_name(site: Site, module: str, told: str) -> None:
@@ -259,12 +261,37 @@ def test_broken_package_is_told_by_its_name(site: Site, module: str, told: str) 
 
 
 def test_failure_says_where_in_the_package(site: Site) -> None:
-    site.module("broken", offered("lowering.value(arguments.service, ())[0]()"))
+    module = "from irc.ops.api import quoted\n" + offered("quoted(3)")
+    site.module("broken", module)  # what raises is irc's, and not what is wrong
     site.describe("acme-ops", "1.0", {"acme.geocode": "broken:GEOCODE"})
     (site.work / "flow.yaml").write_text(
         PLAIN.replace("io.format_response, args: {template: ", "acme.geocode, args: {service: a, address: ")
     )  # fmt: skip
-    assert "hint: it was raised in broken, line 9\n" in site.irc("check", "flow.yaml").stderr
+    assert "hint: it was raised in broken, line 10\n" in site.irc("check", "flow.yaml").stderr
+
+
+def test_validator_of_the_package_says_what_is_wrong(site: Site) -> None:
+    site.install()
+    compiling = site.packages / "acme_ops/compiling.py"
+    source = compiling.read_text().replace("import Field", "import Field, field_validator")
+    validator = """
+
+    @field_validator("address")
+    def check_address(cls, address):
+        raise ValueError("Nobody lives there")
+"""
+    compiling.write_text(source.replace('such as DE")\n', f'such as DE"){validator}'))
+    told = "error[E205]: 'nodes.geocode.transform.spec.args.address': nobody lives there\n"
+    assert told in site.irc("check", "flow.yaml").stderr
+
+
+def test_attempts_of_an_effect_are_warned_of(site: Site) -> None:
+    site.install()
+    flow = FLOW.replace("  tell:\n", "  tell:\n    runtime: {retries: 3}\n")
+    (site.work / "flow.yaml").write_text(flow)
+    told = site.irc("check", "flow.yaml").stderr
+    assert "warning[W311]: 'tell' is tried 3 times, and 'acme.notify' may take effect" in told
+    assert "hint: leave 'retries' at 1\n" in told  # there is no header to send
 
 
 def test_page_shows_what_a_broken_package_is_told(site: Site) -> None:

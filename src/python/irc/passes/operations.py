@@ -122,4 +122,4 @@ def _is_python(body: Body) -> bool:
         ast.parse("\n".join(lines))
     except (SyntaxError, ValueError):
         return False
-    return bool(body.lines)
+    return True

@@ -73,7 +73,8 @@ def _check_attempts(
     report.warning(
         "W311", document.span((*path, "retries")),
         f"'{name}' is tried {runtime.retries} times, and '{operation.name}' may take effect each time",
-        hint="send an Idempotency-Key header that the service knows, or leave 'retries' at 1",
+        hint="send an Idempotency-Key header that the service knows, or leave 'retries' at 1"
+        if "headers" in operation.arguments.model_fields else "leave 'retries' at 1",
     )  # fmt: skip
 
 

@@ -165,7 +165,8 @@ def _wrong_form(path: Path, errors: list[ErrorDetails]) -> str:
     if expected:
         forms = " or ".join([part for part in [", ".join(expected[:-1]), expected[-1]] if part])
         return f"{name} should be {forms}, not {_describe(error['input'])}"
-    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    message = error["msg"].removeprefix("Value error, ")  # of a package's own validators
+    return f"{name}: {message[:1].lower()}{message[1:]}"
 
 
 def _meant_literal(error: ErrorDetails) -> str | None:
