@@ -10,7 +10,7 @@ import pytest
 
 from irc.cli.flows import check_all
 from irc.pipeline import generate
-from tests.irc.compiling import check_text, rendered
+from tests.irc.compiling import BASE, check_text, rendered
 
 CASES = ("good_everything", "good_prompt", "good_templates", "good_tools")
 FLOWS = [f"tests/golden/{case}/flow.yaml" for case in CASES]
@@ -108,6 +108,23 @@ def test_a_text_on_one_line_has_its_span() -> None:
 def test_a_folded_text_has_the_span_of_the_whole() -> None:
     rows = rows_of("      template: >\n        One\n        two\n\n        three")
     assert [3, 4, 0, 8, 17, 13, 1] in rows
+
+
+def test_code_in_quotes_has_the_span_of_the_whole() -> None:
+    text = BASE + (
+        "nodes:\n  a:\n    inputs: [{name: text, type: string}]\n"
+        "    outputs: [{name: text, type: string}]\n"
+        "    transform: {mode: code, spec: \"def transform(i, c, s):\\n  x = i\\n  return x\"}\n"
+        "edges: [{from: _input.query, to: a.text}, {from: a.text, to: _output}]\n"
+    )
+    result = check_text(text)
+    assert result.compiled is not None, rendered(result)
+    files = generate(result.compiled)
+    module = files["agent.py"].split("\n")
+    rows = json.loads(files["agent.map.json"])["lines"]
+    (row,) = [row for row in rows if module[row[0] - 1].startswith("def a_transform")]
+    assert module[row[1] - 1] == "  return x"
+    assert row[2:] == ["a", 0, 8, 35, 8, 81]
 
 
 def test_equal_texts_have_a_place_each() -> None:

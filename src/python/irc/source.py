@@ -42,6 +42,11 @@ class SourceFile:
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _BREAK.finditer(self.text))]
 
+    def text_of(self, first: int, last: int) -> str:
+        """The lines from one to another, both included, with the breaks at their ends."""
+        starts = [*self._line_starts[first - 1 : last + 1], len(self.text)]
+        return self.text[starts[0] : starts[last - first + 1]]
+
     def position(self, offset: int) -> tuple[int, int]:
         """The 1-based line and column of a character offset."""
         line = bisect.bisect_right(self._line_starts, offset)
@@ -158,7 +163,7 @@ class Document:
         at = indent + column + 1
         return Span(whole.file, first + row, at, first + row, at + length)
 
-    def block_first_line(self, path: Path) -> int:
-        """The line on which the text of a string value starts."""
+    def block_first_line(self, path: Path) -> int | None:
+        """The line of a text's first line; None where lines of the text are not lines of the file."""
         span = self.span(path)
-        return span.line + 1 if self.styles.get(path) in {"|", ">"} else span.line
+        return span.line + 1 if self.styles.get(path) == "|" else None

@@ -99,7 +99,13 @@ class _NodeEmitter:
         if placed is None or not placed.lines:
             return writer
         writer.blank(2)
-        writer.raw(placed.lines, self.name, self.document.source.name)
+        lowered = self.lowered.user_code
+        if lowered is not None and lowered.first_line is not None:
+            writer.raw(placed.lines, self.name, self.document.source.name)
+            return writer
+        with writer.origin(self.name, self.document.span((*self.path, "transform", "spec"))):
+            for text, _ in placed.lines:
+                writer.line(text)
         return writer
 
     def methods(self) -> Writer:

@@ -23,8 +23,8 @@ class PlacedCode:
     """Code ready to be written.
 
     Attributes:
-        lines: the lines, each with the flow's line that it is; None for blank lines put between
-            definitions. Those of hoisted imports are gone.
+        lines: the lines, each with the flow's line that it is, where it is one; some are blank
+            lines put between definitions. Those of hoisted imports are gone.
         imports: imports to stand at the top of the module.
         typed: whether every function in it is annotated in full.
         modules: all modules that it imports, those within functions included.
@@ -87,7 +87,7 @@ def _spaced(
     in_strings: set[int],
     lines: list[bytes],
     removed: set[int],
-    first_line: int,
+    first_line: int | None,
 ) -> list[tuple[str, int | None]]:
     """The lines that stay, with two blank ones around top-level definitions."""
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -116,7 +116,7 @@ def _spaced(
             spaced += [("", None), ("", None)]
         pending = pending and not text
         if text or spaced:
-            spaced.append((text, first_line + number - 1))
+            spaced.append((text, None if first_line is None else first_line + number - 1))
     while spaced and not spaced[-1][0]:
         spaced.pop()
     return spaced

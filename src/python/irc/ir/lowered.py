@@ -26,7 +26,8 @@ class UserCode:
         syntax: the source, read.
         module: where an imported function comes from.
         imported: the function's name in that module.
-        first_line: the line of the flow's file on which the source starts.
+        first_line: the line of the flow's file on which the source starts; None where its lines
+            are not lines of that file.
         is_async: whether the call is awaited; None where only the run time knows.
     """
 
@@ -35,7 +36,7 @@ class UserCode:
     syntax: Module | None = None
     module: str | None = None
     imported: str = "transform"
-    first_line: int = 0
+    first_line: int | None = None
     is_async: bool | None = None
 
 

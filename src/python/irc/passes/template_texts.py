@@ -40,15 +40,14 @@ class TemplateTexts:
             return {name: literal, f"{name}_at": quoted(f"{posixpath.normpath(value.file)}:1")}
         document, path = self.lowering.document, (*self.lowering.path, "prompt", name)
         span = document.span(path)
-        is_verbatim = document.styles.get(path) == "|"
         first = document.block_first_line(path)
-        if is_verbatim:
+        if first is not None:
             span = Span(span.file, first, 1, first, 1)
-        self.placed.append(PlacedText(before, literal, span, is_verbatim))
-        if not is_verbatim and (span.line != span.end_line or "\n" in text):
+        self.placed.append(PlacedText(before, literal, span, is_verbatim=first is not None))
+        if first is None and (span.line != span.end_line or "\n" in text):
             return {name: literal}
         file = posixpath.basename(document.source.name)
-        mark = line_mark(first - document.key_span(self.lowering.path).line)
+        mark = line_mark(span.line - document.key_span(self.lowering.path).line)
         return {name: literal, f"{name}_at": f'"{file}:{mark}"'}
 
     def files(self, texts: Mapping[str, str]) -> Code:
