@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irc.cache import Cache
+from irc.cli.caching import open_cache
 from irc.pipeline import Result, check, generate
 from tests.irc.compiling import BASE, code_node, rendered
 
@@ -36,13 +37,14 @@ FLOW = (
 FILES = {"prompts/ask.j2": "Say {{ text }} in {{ context.locale }}."}
 
 
-def compiled(text: str, files: Mapping[str, str], cache: Cache | None) -> Result:
-    contents = {"flow.yaml": text, **files}
+def compiled(text: str, files: Mapping[str, str | bytes], cache: Cache | None) -> Result:
+    contents: dict[str, str | bytes] = {"flow.yaml": text, **files}
 
     def read(name: str) -> bytes:
         if name not in contents:
             raise FileNotFoundError(name)
-        return contents[name].encode()
+        content = contents[name]
+        return content.encode() if isinstance(content, str) else content
 
     return check("flow.yaml", read, cache=cache)
 
@@ -150,6 +152,60 @@ def test_mistake_is_told_each_time(cache: Cache) -> None:
         assert output(result) == output(compiled(text, FILES, None))
 
 
+ONE_NODE = f"""{BASE}nodes:
+  a:
+    inputs: [{IN}]
+    outputs: [{{name: text, type: string%s}}]
+%s
+edges: [{{from: _input.query, to: a.text}}, {{from: a.text, to: _output}}]
+"""
+ASKED = "    prompt: {template: %s, model: {provider: openai, name: m}}"
+BY_SCHEMA = ONE_NODE % (", schema: {$ref: z.json}", ASKED % "'{{ text }}'")
+IN_QUOTES = r"""    transform: {mode: code, spec: "def transform(i, c, s):\n  x = i\n  return {'text': x}"}"""
+BY_ALIAS = "    transform: {mode: code, spec: *code}"
+ANCHORED = "x-code: &code |\n  def transform(i, c, s):\n    x = i\n    return {'text': x}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "edited", "edited_files"),
+    [
+        (ONE_NODE % ("", ASKED % '"one\n  two"'), {}, ONE_NODE % ("", ASKED % '"one\u2028  two"'), {}),
+        (ONE_NODE % ("", IN_QUOTES), {}, ONE_NODE % ("", IN_QUOTES + "\n    # comment\n # comment"), {}),
+        (
+            ANCHORED + ONE_NODE % ("", BY_ALIAS), {},
+            ANCHORED + ONE_NODE % ("", BY_ALIAS + "\n    # comment\n # comment"), {},
+        ),
+        (
+            ONE_NODE % ("", ASKED % "{file: a.j2}"), {"a.j2": "{{ text }}"},
+            ONE_NODE % ("", ASKED % "{file: a.j2}"), {"a.j2": b"{{ text }} \xff"},
+        ),
+        (
+            BY_SCHEMA, {"z.json": '{"$ref": "a.json"}', "a.json": '{"type": "string"}'},
+            BY_SCHEMA, {"z.json": '{"type": "string"}', "a.json": '{"type": "string"}'},
+        ),
+    ],
+    ids=["kind of break", "below quoted code", "below an alias", "file no longer UTF-8", "file no longer used"],
+)  # fmt: skip
+def test_edit_gives_what_a_clean_build_gives(
+    cache: Cache, text: str, files: dict[str, str], edited: str, edited_files: dict[str, str]
+) -> None:
+    assert compiled(text, files, cache).compiled is not None
+    assert output(compiled(edited, edited_files, cache)) == output(
+        compiled(edited, edited_files, None)
+    )
+
+
+@pytest.mark.parametrize("content", ['{"type": ', b"\xff"])
+def test_broken_file_is_told_to_each_node_that_refers_to_it(
+    cache: Cache, content: str | bytes
+) -> None:
+    other = BY_SCHEMA.partition("nodes:\n")[2].partition("edges:")[0].replace("  a:", "  b:")
+    both = BY_SCHEMA.replace("edges: [", other + "edges: [{from: a.text, to: b.text}, ")
+    compiled(both, {"z.json": content}, cache)
+    alone = both.replace(", schema: {$ref: z.json}", "", 1)
+    assert "z.json" in rendered(compiled(alone, {"z.json": content}, cache))
+
+
 # What may happen to the file
 
 
@@ -178,6 +234,50 @@ def test_folder_that_cannot_be_made_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = Cache(tmp_path / "file" / "below")
     assert output(compiled(FLOW, FILES, cache)) == output(compiled(FLOW, FILES, None))
+
+
+def test_file_that_another_process_took_away_is_done_without(cache: Cache) -> None:
+    cache.path.unlink()
+    edited = FLOW.replace(".upper()", ".lower()")
+    assert output(compiled(edited, FILES, cache)) == output(compiled(edited, FILES, None))
+    again = Cache(cache.path.parent)
+    compiled(edited, FILES, again)
+    assert reasons(compiled(edited, FILES, again)) == {}
+
+
+@pytest.mark.parametrize("value", ["x'01ff'", "CAST(x'01ff' AS TEXT)"], ids=["bytes", "no UTF-8"])
+def test_result_that_is_no_text_is_compiled_anew(cache: Cache, value: str) -> None:
+    with sqlite3.connect(cache.path) as connection:
+        connection.execute(f"UPDATE results SET value = {value}")
+    compiled(FLOW, FILES, cache)
+    again = Cache(cache.path.parent)
+    compiled(FLOW, FILES, again)
+    assert reasons(compiled(FLOW, FILES, again)) == {}
+
+
+def test_broken_file_that_cannot_be_removed_is_done_without(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.close()
+    cache.path.write_bytes(b"nonsense" * 2000)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    broken = Cache(cache.path.parent)
+    assert output(compiled(FLOW, FILES, broken)) == output(compiled(FLOW, FILES, None))
+
+
+def test_user_without_a_home_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("IRC_CACHE_DIR")
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    assert open_cache(None) is None
 
 
 def test_size_is_bounded(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ again: whatever is wrong with it, it is set aside and the nodes are compiled.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -32,6 +33,14 @@ CREATE INDEX IF NOT EXISTS by_node ON results (flow, node, used);
 
 _DAY_NS = 86_400 * 10**9
 _BUSY_S = 5.0
+
+_OF_THE_MACHINE = frozenset(
+    [
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
+    ]
+)  # fmt: skip
+"""SQLite's primary result codes that say nothing against the file itself (sqlite.org/rescode.html)."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,11 @@ class Cache:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.OperationalError
-        )
-        if broken or "malformed" in str(error) or "no such" in str(error):
-            self.path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            return
+        if getattr(error, "sqlite_errorcode", -1) & 0xFF not in _OF_THE_MACHINE:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     def load(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The results of some keys, as far as there are any."""
@@ -103,7 +112,7 @@ class Cache:
                     f"SELECT key, checksum, value, used FROM results WHERE key IN ({marks})", some
                 )
                 for key, checksum, value, used in rows:
-                    if checksum == _checksum(value):
+                    if isinstance(value, str) and checksum == _checksum(value):
                         found[key] = value
                         if used < now - _DAY_NS:
                             stale.append(key)
@@ -150,7 +159,7 @@ class Cache:
                     "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", rows
                 )
             self._drop_old()
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             self._fail(error)
 
     def _drop_old(self) -> None:
@@ -171,10 +180,13 @@ class Cache:
             self._connection = None
 
 
-def default_folder() -> Path:
-    """Where results are kept unless said otherwise: below the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "irc" / "compiler"
+def default_folder() -> Path | None:
+    """Where results are kept unless said otherwise: below the user's cache folder, if there is one."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "irc" / "compiler"
+    except RuntimeError:  # a user without a home, as some containers have
+        return None
 
 
 def digest(value: Any) -> str:

@@ -76,11 +76,12 @@ class NodeCompiler:
                     units[node] = unit
                     self.outcomes.append(Outcome(node, None))
                     continue
-            self.files.used.clear()
+            before, self.files.used = self.files.used, set()
             units[node] = self._compile(node, reason or "")
             if not self.files.report:  # what there is to tell is told each time
                 text = self._to_text(units[node])
                 new.append(Result(key, self.document.source.name, node, parts[node], text))
+            self.files.used |= before
         self.cache.store(new)
         return units
 
@@ -140,12 +141,12 @@ class NodeCompiler:
         ]
 
     def _text(self, node: str) -> list[str]:
-        """A node's lines, from its key to its last value, and the columns at both ends."""
+        """The columns at both ends of a node, and its lines, from its key to its last value."""
         path = ("nodes", node)
         first, last = self.document.key_span(path), self.document.span(path)
         end = last.end_line if last.end_column > 1 else last.end_line - 1
-        lines = self.document.source.lines[first.line - 1 : end]
-        return [f"{first.column} {last.end_column}", *lines]
+        text = self.document.source.text_of(first.line, end)
+        return [f"{first.column} {last.end_column}", text]
 
     def _reason(self, node: str, parts: dict[str, str]) -> str:
         assert self.cache is not None
@@ -158,10 +159,7 @@ class NodeCompiler:
     # Results as text
 
     def _to_text(self, unit: Unit) -> str:
-        files = {
-            name: "" if (file := self.files.loaded[name]) is None else _digest_of(file.text)
-            for name in sorted(self.files.used)
-        }
+        files = {name: self._state_of(name) for name in sorted(self.files.used)}
         return json.dumps([files, unit.to_json()], ensure_ascii=False, separators=(",", ":"))
 
     def _restore(self, text: str) -> tuple[Unit | None, str | None]:
@@ -169,15 +167,23 @@ class NodeCompiler:
         try:
             files, row = json.loads(text)
             for name, kept in files.items():
-                source = self.files.peek(name)
-                if kept != ("" if source is None else _digest_of(source.text)):
+                self.files.peek(name)
+                if kept != self._state_of(name):
                     return None, f"{name} changed"
             unit = Unit.from_json(row)
         except (KeyError, TypeError, ValueError):
             return None, "what was kept cannot be read"
         if not self.names.replay(unit.names):
             return None, "another node has taken one of its names"
+        self.files.used.update(files)
         return unit, None
+
+    def _state_of(self, file: str) -> str:
+        """The digest of a file that was looked at, or that it is not there or cannot be read."""
+        source = self.files.loaded[file]
+        if source is None:
+            return "missing" if file in self.files.missing else "unreadable"
+        return _digest_of(source.text)
 
 
 def _digest_of(text: str) -> str:

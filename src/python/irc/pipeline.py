@@ -196,7 +196,8 @@ def _digest(flow: Flow, files: Files) -> str:
     said = hashlib.sha256()
     values = flow.model_dump_json(exclude_unset=True, exclude={"nodes": {"__all__": {"position"}}})
     said.update(values.encode())
-    for name, file in sorted(files.loaded.items()):
+    for name in sorted(files.used):
+        file = files.loaded[name]
         if file is not None:
             said.update(f"\0{name}\0{file.text}".encode("utf-8", "surrogatepass"))
     return f"sha256:{said.hexdigest()}"

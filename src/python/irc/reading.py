@@ -287,9 +287,8 @@ def decode(name: str, content: bytes, report: Diagnostics) -> SourceFile | None:
     try:
         return SourceFile(name, content.decode("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff")
+        line, column = SourceFile(name, before).position(len(before))
         report.error(
             "E102", Span(name, line, column, line, column + 1),
             f"the file is not UTF-8: byte 0x{content[error.start]:02x}",

@@ -26,11 +26,12 @@ def cache_options(command: Command) -> Command:
     return folder(none(command))
 
 
-def open_cache(folder: Path | None) -> Cache:
-    """The cache in a folder, or in the user's."""
+def open_cache(folder: Path | None) -> Cache | None:
+    """The cache in a folder, or in the user's; None where there is neither."""
     from irc.cache import Cache, default_folder
 
-    return Cache(folder or default_folder())
+    folder = folder or default_folder()
+    return None if folder is None else Cache(folder)
 
 
 def say_what_was_compiled(results: Sequence[Result]) -> None:

@@ -16,7 +16,14 @@ ReadFile = Callable[[str], bytes]
 
 @dataclass
 class Files:
-    """Reads files beside the flow, each once."""
+    """Reads files beside the flow, each once; what is wrong with one is told to all that ask for it.
+
+    Attributes:
+        report: takes the findings.
+        loaded: all files that were looked at; None for those that are not there or cannot be read.
+        missing: those that are not there.
+        used: those that something in the flow refers to.
+    """
 
     document: Document
     read: ReadFile
@@ -24,9 +31,9 @@ class Files:
     source_root: str = "."
     loaded: dict[str, SourceFile | None] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
-    documents: dict[str, Document | None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
-    """The files that were asked for; whoever wants to know for how long clears it."""
+    _unreadable: dict[str, Diagnostics] = field(default_factory=dict)
+    _documents: dict[str, tuple[Document | None, Diagnostics]] = field(default_factory=dict)
 
     def name(self, relative: str) -> str:
         """A path relative to the flow's folder, as one relative to the build root."""
@@ -49,9 +56,11 @@ class Files:
             as ``load``.
         """
         name = "/" if relative.startswith("/") else self.name(relative)
-        if optional and not name.startswith(("/", "../")) and self.peek(name) is None:
-            self.used.add(name)
-            return None
+        if optional and not name.startswith(("/", "../")):
+            self.peek(name)
+            if name in self.missing:
+                self.used.add(name)
+                return None
         return self.load_named(name, relative, span, "to the flow")
 
     def load_named(self, name: str, shown: str, span: Span, relative_to: str) -> SourceFile | None:
@@ -69,7 +78,8 @@ class Files:
             )  # fmt: skip
             return None
         self.used.add(name)
-        self._load(name, self.report)
+        self.peek(name)
+        self.report.extend(self._unreadable.get(name, ()))
         if name in self.missing:
             self.report.error(
                 "E313", span, f"the file '{shown}' does not exist",
@@ -78,30 +88,30 @@ class Files:
         return self.loaded[name]
 
     def peek(self, name: str) -> SourceFile | None:
-        """A file by its name relative to the build root; nothing is reported."""
-        self._load(name, Diagnostics())
+        """A file by its name relative to the build root; nothing is reported, nor is it used."""
+        if name not in self.loaded:
+            found = Diagnostics()
+            try:
+                self.loaded[name] = decode(name, self.read(name), found)
+            except (OSError, ValueError):  # ValueError: a name that no file can have
+                self.loaded[name] = None
+                self.missing.add(name)
+            if found:
+                self._unreadable[name] = found
         return self.loaded[name]
-
-    def _load(self, name: str, report: Diagnostics) -> None:
-        if name in self.loaded:
-            return
-        try:
-            self.loaded[name] = decode(name, self.read(name), report)
-        except (OSError, ValueError):  # ValueError: a name that no file can have
-            self.loaded[name] = None
-            self.missing.add(name)
 
     def document_of(self, name: str, shown: str, span: Span, relative_to: str) -> Document | None:
         """The YAML or JSON document in a file; arguments as for ``load_named``.
 
         Reports:
-            E313 as ``load`` does, E101 to E106 for what is in the file, once.
+            E313 as ``load`` does, E101 to E106 for what is in the file.
         """
         source = self.load_named(name, shown, span, relative_to)
         if source is None:
             return None
-        if name not in self.documents:
+        if name not in self._documents:
             found = Diagnostics()
-            self.documents[name] = parse(source, found)
-            self.report.extend(found)
-        return self.documents[name]
+            self._documents[name] = parse(source, found), found
+        document, found = self._documents[name]
+        self.report.extend(found)
+        return document
