@@ -105,7 +105,7 @@ def check_invalid_outputs(agent: AgentType, context: Fields, node: NodeFacts) ->
         _check_failure(agent, context, node, outcome, "validation_fail", node.attempts)
     if node.invalid_completion is not None:
         outcome = {"completion": node.invalid_completion}
-        _check_failure(agent, context, node, outcome, "validation_fail", node.attempts)
+        _check_failure(agent, context, node, outcome, "validation_fail", node.attempts, questions=2)
 
 
 def check_missing_context(agent: AgentType, context: Fields, node: NodeFacts) -> None:
@@ -218,10 +218,20 @@ def _run(agent: AgentType, context: Fields, node: NodeFacts, outcomes: Outcomes)
 
 
 def _check_failure(
-    agent: AgentType, context: Fields, node: NodeFacts, outcome: Outcome, type: str, attempts: int
+    agent: AgentType,
+    context: Fields,
+    node: NodeFacts,
+    outcome: Outcome,
+    type: str,
+    attempts: int,
+    questions: int = 1,
 ) -> NodeResult:
-    """Let every attempt end in the same way, and compare what is left with what should be."""
-    outcomes: Sequence[Outcome] = [outcome] * attempts
+    """Let every attempt end in the same way, and compare what is left with what should be.
+
+    Args:
+        questions: what an attempt asks the model; twice where it refuses an answer.
+    """
+    outcomes: Sequence[Outcome] = [outcome] * (attempts * questions)
     if node.fallback_model is not None:
         outcomes = [*outcomes, {"completion": node.completion}]
     result = _run(agent, context, node, outcomes)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+import orjson
+
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.errors import AgentError, NodeError
@@ -25,7 +27,7 @@ class CaseResult:
 
     Attributes:
         status: the HTTP status that the caller would get.
-        output: the response; None where the request failed.
+        output: the response as JSON, which makes lists of tuples; None where the request failed.
         error: the failure in full; None where there was none, or the flow took care of it.
         ran: nodes whose code was started, those that failed included.
         skipped: all other nodes.
@@ -183,11 +185,13 @@ async def _run_case(
     began = loop.time()
     status, output, message = 200, None, None
     try:
-        output = await agent.predict(request, headers)
+        output = _as_received(await agent.predict(request, headers))
     except AgentError as error:
         status, message = error.status, str(error)
         if flow_line(error) is not None:  # pytest shows it where the test fails
             traceback.print_exception(error.__cause__)
+    except orjson.JSONEncodeError as error:
+        status, message = 500, f"the response is not JSON: {error}"
     finally:
         elapsed_s = loop.time() - began
         await agent.close()
@@ -204,6 +208,12 @@ async def _run_case(
         started_s={node: attempts[0] - began for node, attempts in script.started.items()},
         elapsed_s=elapsed_s,
     )
+
+
+def _as_received(output: Any) -> Any:
+    """The response as its caller reads it, after the conversion that KServe's server makes."""
+    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    return orjson.loads(orjson.dumps(output, option=options))
 
 
 async def _run_calls(

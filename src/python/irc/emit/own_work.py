@@ -91,7 +91,7 @@ def _write(name: str, args: dict[str, Any], values: NodeValues) -> OwnWork:
     asked = {"name": args["feature_group"], "data": filled(args["data"], values.scope)}
     if args.get("event_time") is not None:
         asked["event_time"] = filled(args["event_time"], values.scope)
-    outputs = {values.ports[0].name: True}
+    outputs = {port.name: True for port in values.ports}
     return _asking(_fitting(outputs, values.ports), "write", asked, True)
 
 

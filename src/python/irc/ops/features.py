@@ -158,8 +158,8 @@ def lower_read(lowering: Lowering, arguments: ReadFeatures) -> Body | None:
 
 def lower_write(lowering: Lowering, arguments: WriteFeatures) -> Body | None:
     """``write_features`` to a write of the feature store."""
-    port = lowering.only_output("hopsworks.write_features")
-    if port is None:
+    ports = [port.name for port in lowering.node.outputs]
+    if ports and lowering.only_output("hopsworks.write_features") is None:
         return None
     name = arguments.feature_group
     _check_name(lowering, name, "feature_group")
@@ -176,7 +176,7 @@ def lower_write(lowering: Lowering, arguments: WriteFeatures) -> Body | None:
         instant = _instant(lowering, "event_time", arguments.event_time)
     body = Body()
     body.add("await ", call(f"{lowering.needs('features')}.write", write, data, **instant))
-    body.add(f"return {{{quoted(port.name)}: True}}")
+    body.add("return ", mapped((port, "True") for port in ports))
     return body
 
 

@@ -27,10 +27,10 @@ class HttpRequest(Shape):
 
 
 def lower_http(method: str, lowering: Lowering, arguments: HttpRequest) -> Body | None:
-    """A call of the agent's HTTP client."""
+    """A call of the agent's HTTP client; a ``post`` may leave out what comes back."""
     ports = [port.name for port in lowering.node.outputs]
     by_part = bool(ports) and all(port in RESPONSE_PORTS for port in ports)
-    if not by_part and len(ports) != 1:
+    if not by_part and len(ports) != 1 and (ports or method == "get"):
         lowering.report.error(
             "E205", lowering.document.key_span((*lowering.path, "outputs")),
             f"'http.{method}' fills one output with the body, or outputs named"
@@ -48,7 +48,12 @@ def lower_http(method: str, lowering: Lowering, arguments: HttpRequest) -> Body 
         keywords["check"] = "False"
     url = lowering.value(arguments.url, (*lowering.at, "url"))
     body = Body()
-    body.add("response = await ", call(f"{lowering.needs('http')}.{method}", url, **keywords))
+    request = call(f"{lowering.needs('http')}.{method}", url, **keywords)
+    if not ports:
+        body.add("await ", request)
+        body.add("return {}")
+        return body
+    body.add("response = await ", request)
     parts = {port: port if by_part else "body" for port in ports}
     items = ", ".join(f"{quoted(port)}: response.{part}" for port, part in parts.items())
     body.add(f"return {{{items}}}")

@@ -153,9 +153,8 @@ class Lowering:
         if not _is_awkward(reference):
             code = code.replace('"', "'")
         port = next((item for item in self.node.inputs if item.name == reference.root), None)
-        if reference.root == "env" or (
-            port and not reference.path and port.type in {"string", "document"}
-        ):
+        whole_text = port and not reference.path and port.type in {"string", "document"}
+        if reference.root == "env" or (whole_text and not code.startswith("inputs.get(")):
             return code
         return f"{self.uses('irc_runtime.delivery', 'as_text')}({code})"
 
