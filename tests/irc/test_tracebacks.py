@@ -314,6 +314,23 @@ TypeError: can only concatenate str (not "int") to str
 ''')  # fmt: skip
 
 
+def test_attempts_that_fail_name_the_line(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    code = "def transform(inputs, context, state):\n    raise OSError(inputs['query'])\n"
+    text = flow_of(code).replace("edges:", "    runtime: {retries: 2, retry_backoff_ms: 1}\nedges:")
+    error = failure_of(load(text))
+    assert (error.attempts, error.location) == (2, "flows/levels/flow.yaml:14")
+    (record,) = (x for x in caplog.records if vars(x)["event"] == "attempt_failed")
+    assert vars(record)["fields"]["location"] == "flows/levels/flow.yaml:14"
+
+
+def test_frames_keep_the_values_of_their_names(load: Any) -> None:
+    code = "def transform(inputs, context, state):\n    word = inputs['query']\n    return {}[word]\n"
+    error = failure_of(load(flow_of(code)))
+    assert error.__cause__ is not None
+    *_, (frame, line) = traceback.walk_tb(error.__cause__.__traceback__)
+    assert (frame.f_locals["word"], frame.f_code.co_firstlineno, line) == ("low high", 13, 15)
+
+
 def test_edges_name_their_own_line(load: Any, caplog: pytest.LogCaptureFixture) -> None:
     text = flow_of("def transform(inputs, context, state):\n    return {'level': 'x'}\n")
     text = text.replace("to: _output.level}", "to: _output.level, transform: int(value)}")
