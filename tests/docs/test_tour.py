@@ -54,7 +54,6 @@ MISTAKES = {
 }
 
 
-@pytest.mark.skipif(not Path(FLOW).is_file(), reason="Pants lays the agent here, not its flow")
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_on_the_page_is_told_as_there(mistake: str) -> None:
     file, right, wrong = MISTAKES[mistake]
