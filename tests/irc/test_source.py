@@ -8,6 +8,7 @@ import pytest
 from irc.diagnostics import Diagnostics
 from irc.reading import decode, parse
 from irc.source import Document, SourceFile
+from tests.irc.compiling import check_text
 
 
 def parsed(text: str, name: str = "flow.yaml") -> Document:
@@ -125,8 +126,26 @@ def test_bad_input_is_told_with_its_place(content: bytes, expected: tuple[str, i
     ids=["bomb", "bytes", "words", "references", "list", "mappings", "urls", "keys"],
 )  # fmt: skip
 def test_nonsense_is_refused_in_bounded_time(content: bytes) -> None:
-    from tests.irc.compiling import check_text
-
     started = time.process_time()
     assert check_text(content).report.has_errors
     assert time.process_time() - started < 10
+
+
+def test_columns_after_escaped_pairs_are_those_of_the_file() -> None:
+    line = r'{"version": "1.0", "a": "\ud83d\ude00\ud83d\ude00", "bogus": "\ud83d\ude00"}'
+    result = check_text(f"\n{line}\n", name="flow.json")
+    (found,) = [item for item in result.report if "bogus" in item.message]
+    assert (found.span.line, found.span.column) == (2, line.index('"bogus"') + 1)
+    cut = line.removesuffix("}") + "]"
+    (found,) = check_text(cut, name="flow.json").report
+    assert found.span.column == len(cut)
+
+
+def test_byte_that_is_no_utf8_is_found_on_its_line() -> None:
+    (found,) = check_text(b"\xef\xbb\xbfa: 1\r# caf\xc3\xa9 \xff").report
+    assert (found.code, found.span.line, found.span.column) == ("E102", 2, 8)
+
+
+def test_character_that_yaml_forbids_is_found_behind_others_than_ascii() -> None:
+    (found,) = check_text('# caf\u00e9s\na: "\u00e9\x01"\n').report
+    assert (found.code, found.span.line, found.span.column) == ("E101", 2, 6)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from irc.diagnostics import Diagnostics, Span
+from irc.json_escapes import JoinedText
 from irc.source import Document, Path, SourceFile
 
 MAX_SIZE_BYTES = 4 * 1024 * 1024
@@ -81,13 +82,21 @@ class _Builder:
     text is read again, for all of them, when another one is asked for.
 
     Args:
+        text: what the loader reads.
         everywhere: keep the span of each value.
     """
 
     def __init__(
-        self, document: Document, loader: yaml.CSafeLoader, report: Diagnostics, *, everywhere: bool
+        self,
+        document: Document,
+        text: JoinedText,
+        loader: yaml.CSafeLoader,
+        report: Diagnostics,
+        *,
+        everywhere: bool,
     ) -> None:
         self.document = document
+        self.text = text
         self.loader = loader
         self.report = report
         self.everywhere = everywhere
@@ -123,14 +132,8 @@ class _Builder:
         self.report.error(code, self._span(event, event), message, related=related, hint=hint)
 
     def _span(self, first: Event, last: Event) -> Span:
-        start, end = first.start_mark, last.end_mark
-        return Span(
-            self.document.source.name,
-            start.line + 1,
-            start.column + 1,
-            end.line + 1,
-            end.column + 1,
-        )
+        place = self.text.place
+        return Span(self.document.source.name, *place(first.start_mark), *place(last.end_mark))
 
     def _value(self, event: Event, path: Path | None) -> Any:
         """The value that starts with an event; its span is kept where ``path`` is not None."""
@@ -316,31 +319,31 @@ def parse(source: SourceFile, report: Diagnostics) -> Document | None:
 def _build(document: Document, report: Diagnostics, *, everywhere: bool) -> None:
     source = document.source
     start = Span(source.name, 1, 1, 1, 1)
-    text = _SURROGATES.sub(_joined, source.text) if source.name.endswith(".json") else source.text
-    loader = yaml.CSafeLoader(text)
+    text = JoinedText(source)
+    loader = yaml.CSafeLoader(text.text)
     try:
-        if not _Builder(document, loader, report, everywhere=everywhere).build_document():
+        if not _Builder(document, text, loader, report, everywhere=everywhere).build_document():
             report.error("E106", start, "the file holds no document")
     except yaml.MarkedYAMLError as error:
         if error.problem == _TOO_DEEP_FOR_LIBYAML:
             _report_too_large(start, report)
         else:
-            _report_syntax(source, error, report)
+            _report_syntax(text, error, report)
     except yaml.reader.ReaderError as error:  # a character that YAML forbids
-        span = source.span(error.position, error.position + 1)
-        report.error("E101", span, f"not valid YAML: {error.reason}")
+        report.error("E101", text.span_of_byte(error.position), f"not valid YAML: {error.reason}")
     except _TooLarge:
         _report_too_large(start, report)
     finally:
         loader.dispose()
 
 
-def _report_syntax(source: SourceFile, error: yaml.MarkedYAMLError, report: Diagnostics) -> None:
+def _report_syntax(text: JoinedText, error: yaml.MarkedYAMLError, report: Diagnostics) -> None:
+    source = text.source
     mark = error.problem_mark or error.context_mark
-    span = _mark_span(source, mark) if mark else Span(source.name, 1, 1, 1, 1)
+    span = text.span(mark) if mark else Span(source.name, 1, 1, 1, 1)
     related = []
     if error.context and error.context_mark:
-        around = _mark_span(source, error.context_mark)
+        around = text.span(error.context_mark)
         related = [(around, error.context)] if around != span else []
     line = "".join(source.lines[span.line - 1 : span.line])  # none at the end of the file
     tab = line[span.column - 1 : span.column] == "\t"
@@ -357,18 +360,3 @@ def _report_too_large(start: Span, report: Diagnostics) -> None:
         "E105", start,
         f"the document is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_VALUES:,} values",
     )  # fmt: skip
-
-
-_SURROGATES = re.compile(
-    r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-)
-"""JSON's two escapes for one character beyond U+FFFF, which YAML writes as one."""
-
-
-def _joined(match: re.Match[str]) -> str:
-    high, low = int(match[2], 16), int(match[3], 16)
-    return f"{match[1]}\\U{0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00):08x}"
-
-
-def _mark_span(source: SourceFile, mark: yaml.Mark) -> Span:
-    return Span(source.name, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
