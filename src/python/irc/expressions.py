@@ -162,6 +162,7 @@ class _Checker:
 
     def fail(self, code: str, node: ast.AST, message: str, hint: str | None = None) -> None:
         self.ok = False
+        # Those that are asked about have a place; not all kinds of nodes do.
         start = _offset(self.text, node.lineno, node.col_offset)  # type: ignore[attr-defined]
         end = _offset(self.text, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
         self.report.error(

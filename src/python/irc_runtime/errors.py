@@ -237,10 +237,6 @@ class NodeError(AgentError):
         return port_value(self)
 
 
-#: The keys of what an error port delivers, in order.
-PORT_KEYS: tuple[str, ...] = ("reason", "type", "node", "attempts", "fallback_available")
-
-
 def port_value(error: AgentError) -> dict[str, Any]:
     """Any failure in the shape of an error port's value; ``node`` is None when no node failed."""
     return {

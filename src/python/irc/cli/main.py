@@ -41,7 +41,6 @@ COMMANDS = {
 }
 """Where each subcommand is, and its line in ``irc --help``, which imports none of them."""
 
-EXIT_DIAGNOSTICS = 1
 EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from irc.diagnostics import Diagnostics, Span
@@ -13,7 +14,7 @@ from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField, output_port
 from irc.ir.model import Port
 from irc.passes.guards import Guards
-from irc.source import Document
+from irc.source import Document, Path
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,34 @@ def check_edges(document: Document, graph: Graph, report: Diagnostics) -> dict[i
         if link.edge.condition is None and link.edge.transform is None:
             continue
         port = link.source.name if isinstance(link.source, RequestField) else link.source.port
-        scope = {"value": "value", port: "value", "context": "context"}
-
-        def compiled(key: str, text: str | bool | None, at: int = link.index) -> Expression | None:
-            if text is None:
-                return None
-            path = ("edges", at, key)
-            return compile_expression(
-                text if isinstance(text, str) else repr(text), scope, fields, report,  # noqa: B023
-                lambda start, end: document.text_span(path, start, end),
-            )  # fmt: skip
-
+        checked = _Checked(document, report, fields, port, ("edges", link.index))
         found[link.index] = EdgeCode(
-            compiled("condition", link.edge.condition), compiled("transform", link.edge.transform)
+            checked.expression("condition", link.edge.condition),
+            checked.expression("transform", link.edge.transform),
         )
     return found
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """The expressions of one edge, which read the value as ``value`` or under its port's name."""
+
+    document: Document
+    report: Diagnostics
+    fields: Collection[str]
+    port: str
+    at: Path
+
+    def expression(self, key: str, text: str | bool | None) -> Expression | None:
+        if text is None:
+            return None
+        return compile_expression(
+            text if isinstance(text, str) else repr(text),
+            {"value": "value", self.port: "value", "context": "context"},
+            self.fields,
+            self.report,
+            lambda start, end: self.document.text_span((*self.at, key), start, end),
+        )
 
 
 @dataclass

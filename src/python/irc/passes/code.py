@@ -29,8 +29,6 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
 Place = Callable[[int, int], Span]
 """From a line and a column (from 0) of a code text to the place in a file."""
 
-PARAMETERS = ("inputs", "context", "state")
-
 
 def lower_code(lowering: Lowering) -> None:
     """Check a node's code and call it.
