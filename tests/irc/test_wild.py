@@ -1,10 +1,11 @@
 """Flows as others write them: what the language allows, in forms that nobody here would choose."""
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.irc.compiling import BASE, check_text, code_node, codes, run_text
+from tests.irc.compiling import BASE, check_text, code_node, codes, generated, run_text
 
 TEXT = "{name: query, type: string}"
 VALUE = "{name: r, type: object}"
@@ -89,3 +90,28 @@ def test_an_effect_needs_no_output(operation: str) -> None:
 
 def test_without_an_effect_a_node_has_an_output() -> None:
     assert "E205" in codes(check_text(WITHOUT_OUTPUTS.replace("OPERATION", GET)))
+
+
+@pytest.mark.parametrize(
+    ("condition", "opposite"),
+    [
+        ("value == 'a'", 'value != "a"'),
+        ("value != 'a'", 'value == "a"'),
+        ("value in ['a']", 'value not in ["a"]'),
+        ("value is not None", "value is None"),
+        ("not value", "value"),
+        ("value", "not value"),
+        ("value.startswith('a')", 'not value.startswith("a")'),
+        ("value < 'a'", 'not (value < "a")'),
+        ("value and 1 < len(value) < 3", "not (value and 1 < len(value) < 3)"),
+    ],
+)
+def test_conditions_are_turned_round_as_people_write_them(condition: str, opposite: str) -> None:
+    source = generated(
+        BASE
+        + "nodes:\n"
+        + code_node("a", TEXT, VALUE, "def transform(i, c, s):\n    return {'r': i['query']}")
+        + "edges:\n  - {from: _input.query, to: a}\n  - {from: a, to: _output, "
+        + f"condition: {json.dumps(condition)}}}\n"
+    )
+    assert f"    if {opposite}:\n" in source

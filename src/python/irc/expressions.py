@@ -28,6 +28,12 @@ from irc.expression_syntax import (
 from irc.other_languages import CONSTANTS, operator_hint
 from irc.syntax import parse_expression
 
+_OPPOSITES: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+"""Comparisons and what is true where they are false. ``<`` has none: of NaN, ``>=`` is false too."""
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -51,8 +57,13 @@ class Expression:
     @property
     def negated(self) -> str:
         """The expression's opposite on one line, as a condition."""
-        if isinstance(self.tree, ast.UnaryOp) and isinstance(self.tree.op, ast.Not):
-            return unparse(self.tree.operand)
+        match self.tree:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return unparse(operand)
+            case ast.Compare(left=left, ops=[op], comparators=right) if type(op) in _OPPOSITES:
+                return unparse(ast.Compare(left, [_OPPOSITES[type(op)]()], right))
+            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+                return f"not {self.text}"
         return f"not ({self.text})"
 
     @property

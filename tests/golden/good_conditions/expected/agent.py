@@ -27,7 +27,7 @@ def currency_to_rate_currency(value: Any, ctx: Context) -> Any:
     """From _input.currency to rate.currency."""
     if value is ABSENT:
         return ABSENT
-    if not (value in ["EUR", "USD"]):
+    if value not in ["EUR", "USD"]:
         return ABSENT
     return value
 
