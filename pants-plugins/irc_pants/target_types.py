@@ -115,7 +115,8 @@ class AgentFlowTarget(Target):
         A flow in YAML or JSON: compiled to a Python agent, tested, and packaged as a PEX, an OCI
         image and a KServe manifest.
 
-        What the flow refers to (prompts, Python files, functions, what its code imports) is
-        inferred, so that an agent carries only what it uses.
+        What the flow refers to (prompts and the templates that they include, schema files, Python
+        files, functions, what its code imports) is inferred, so that an agent carries only what it
+        uses.
         """
     )
