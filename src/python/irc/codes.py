@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "W312": "a cache in front of an effect",
     "W313": "a request that outlasts its node",
     "W314": "a pause between attempts that never come",
+    "W315": "a state key that requests need not hold",
     "W406": "a plain transform whose body awaits",
     "W501": "a variable that nothing sets",
     "W502": "a setting of the deployment without effect",

@@ -36,8 +36,10 @@ def check_state_use(document: Document, graph: Graph, report: Diagnostics) -> No
 
     Reports:
         W308 settings that request state ignores, W309 equal keys kept differently, W310 state of an
-        operation.
+        operation, W315 keys that requests need not hold.
     """
+    context = graph.flow.context
+    declared = {*context.requires, *context.optional}
     first: dict[str, str] = {}
     for name, node in graph.flow.nodes.items():
         if node.state is None:
@@ -51,6 +53,12 @@ def check_state_use(document: Document, graph: Graph, report: Diagnostics) -> No
             )  # fmt: skip
         key = node.state.key or name
         fields = {str(part[1]) for part in string.Formatter().parse(key)}
+        for field in sorted({_plain(x) for x in fields - _inputs(node)} & SCOPE_FIELDS - declared):
+            report.warning(
+                "W315", document.span(("nodes", name, "state", "key")),
+                f"the state key reads '{field}', which requests need not hold",
+                hint=f"add '{field}' to context.requires",
+            )  # fmt: skip
         if node.state.scope == "session" and not fields & _inputs(node):  # whose values are unknown
             other = first.setdefault(key.replace("{context.", "{"), name)
             if other != name:
@@ -96,13 +104,6 @@ def _check_key(
             "the key of session state must hold {session_id} or {user_id}, or sessions share it",
             hint=f'key: "{name}:{{session_id}}"',
         )  # fmt: skip
-        return
-    for field in fields:
-        if _plain(field) in SCOPE_FIELDS and field not in inputs and _plain(field) not in declared:
-            report.error(
-                "E308", span, f"the state key reads '{field}', which requests need not hold",
-                hint=f"add '{_plain(field)}' to context.requires",
-            )  # fmt: skip
 
 
 def _check_settings(document: Document, name: str, state: State, report: Diagnostics) -> None:
