@@ -77,7 +77,15 @@ def test_unreadable_file_is_e107(name: str, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "name", ["../flow.yaml", "/flow.yaml", "a-b/flow.yaml", "v1.2/flow.yaml", "class/flow.yaml"]
+    "name",
+    [
+        "../flow.yaml",
+        "/flow.yaml",
+        "a-b/flow.yaml",
+        "v1.2/flow.yaml",
+        "class/flow.yaml",
+        "code/flow.yaml",
+    ],
 )
 def test_flow_whose_module_cannot_be_imported_is_e303(
     name: str, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import keyword
 import posixpath
+import sys
 import warnings
 from dataclasses import dataclass, field
 
@@ -177,6 +178,12 @@ def _check_module(flow: str, source_root: str, report: Diagnostics) -> None:
                 hint="the module is named after the flow's folders and file: rename them",
             )  # fmt: skip
             return
+    top = module_of(flow, source_root).partition(".")[0]
+    if top in sys.stdlib_module_names:
+        report.error(
+            "E303", start, f"Python finds its own '{top}' in place of the folder '{top}'",
+            hint="rename the folder that the module's name begins with",
+        )  # fmt: skip
 
 
 def module_of(flow: str, source_root: str) -> str:

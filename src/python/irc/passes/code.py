@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -135,10 +136,16 @@ def _in_file(lowering: Lowering, path: Path, function: str) -> UserCode | None:
             "'transform' awaits and must be 'async def'",
         )
         return None
-    return UserCode(
-        function, module=module_name(source.name, lowering.files.source_root),
-        is_async=isinstance(found, ast.AsyncFunctionDef),
-    )  # fmt: skip
+    name = module_name(source.name, lowering.files.source_root)
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        lowering.report.error(
+            "E313", lowering.document.span(file_path),
+            f"Python finds its own '{top}' in place of '{spec.file}'",
+            hint="rename the file, or the folder that its module's name begins with",
+        )  # fmt: skip
+        return None
+    return UserCode(function, module=name, is_async=isinstance(found, ast.AsyncFunctionDef))
 
 
 def _named(lowering: Lowering, path: Path, function: str) -> UserCode | None:

@@ -1,0 +1,2 @@
+def transform(inputs, context, state):
+    return inputs["query"]
