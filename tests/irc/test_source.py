@@ -149,3 +149,8 @@ def test_byte_that_is_no_utf8_is_found_on_its_line() -> None:
 def test_character_that_yaml_forbids_is_found_behind_others_than_ascii() -> None:
     (found,) = check_text('# caf\u00e9s\na: "\u00e9\x01"\n').report
     assert (found.code, found.span.line, found.span.column) == ("E101", 2, 6)
+
+
+def test_keys_have_tags_and_anchors_as_values_do() -> None:
+    assert parsed("&k key: 1\nother: *k\n").data == {"key": 1, "other": "key"}
+    assert first_error(b"a: 1\n!foo key: 1\n") == ("E104", 2, 1)

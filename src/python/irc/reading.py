@@ -167,11 +167,16 @@ class _Builder:
                 self.last = last  # a block ends with its last value; its event is that of the next
             if path is not None:
                 self.document.values[path] = self._span(event, self.last)
+        if event.tag or event.anchor:
+            self._note_properties(event, value)
+        return value
+
+    def _note_properties(self, event: Event, value: Any) -> None:
+        """Look at the tag of a value or a key, and note its anchor."""
         if event.tag and event.tag not in _TAGS:
             self._error("E104", event, f"the tag `{event.tag}` is not part of the language")
         if event.anchor:
             self.anchors[event.anchor] = value
-        return value
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if event.style or event.tag == "tag:yaml.org,2002:str":
@@ -209,6 +214,8 @@ class _Builder:
             plain = type(event) is yaml.ScalarEvent
             if plain and event.value not in result and (event.value != "<<" or event.style):
                 key = event.value
+                if event.tag or event.anchor:
+                    self._note_properties(event, key)
                 below = None
                 if path is not None and (kept is ALL or key in kept):
                     below = (*path, key)
