@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from irc.diagnostics import Diagnostics
 from irc.pipeline import generate
+from irc.reading import decode, parse
 from tests.irc.compiling import check_text, rendered
 
 VALUES: list[Any] = [
@@ -79,9 +80,11 @@ def compiles_or_tells(text: str | bytes, name: str = "flow.yaml") -> None:
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.parent.name)
 def test_mutated_flow_compiles_or_is_told(flow: Path) -> None:
     chance = random.Random(flow.parent.name)
-    text = flow.read_text(encoding="utf-8")
-    # PyYAML's own parser takes less than libyaml, by which the compiler reads.
-    data = json.loads(text) if flow.suffix == ".json" else yaml.load(text, yaml.CSafeLoader)
+    report = Diagnostics()
+    source = decode(flow.name, flow.read_bytes(), report)
+    document = None if source is None else parse(source, report)
+    assert document is not None
+    data = document.data
     for _ in range(40):
         compiles_or_tells(json.dumps(mutated(data, chance)), "flow.json")
 
