@@ -13,7 +13,7 @@ from irc_runtime.errors import LoadError
 from irc_runtime.features.load import load_features
 from tests.irc.compiling import agent_of
 from tests.irc_runtime.hopsworks_project import hopsworks_project
-from tests.standins.hopsworks_server import Hopsworks
+from tests.standins.hopsworks_api import Hopsworks
 
 FLOW = """\
 version: "1.0"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.standins.hopsworks_api import Hopsworks
 from tests.standins.hopsworks_data import Group, View
-from tests.standins.hopsworks_server import Hopsworks, hopsworks_server
+from tests.standins.hopsworks_server import hopsworks_server
 
 CUSTOMER_TYPES = {
     "customer_id": "string",

@@ -16,7 +16,7 @@ from irc_runtime.features import FeatureRead, connect_features
 from irc_runtime.hopsworks import session
 from irc_runtime.hopsworks.features import HopsworksFeatures
 from tests.irc_runtime.hopsworks_project import hopsworks_project
-from tests.standins.hopsworks_server import Hopsworks
+from tests.standins.hopsworks_api import Hopsworks
 
 BATCH = "/0.1.0/batch_feature_store"
 

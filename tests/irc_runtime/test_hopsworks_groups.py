@@ -11,9 +11,9 @@ from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
 from irc_runtime.features import FeatureRead, connect_features
 from irc_runtime.hopsworks.features import HopsworksFeatures
 from tests.irc_runtime.hopsworks_project import hopsworks_project
+from tests.standins.hopsworks_api import Hopsworks
 from tests.standins.hopsworks_data import Group
 from tests.standins.hopsworks_query import QueryService, query_service
-from tests.standins.hopsworks_server import Hopsworks
 
 QUERY = "/featurestores/query"
 

@@ -9,7 +9,7 @@ import pytest
 from irc_runtime.errors import LoadError
 from irc_runtime.registry import RegisteredModel, fetch_models
 from tests.irc_runtime.hopsworks_project import hopsworks_project
-from tests.standins.hopsworks_server import Hopsworks
+from tests.standins.hopsworks_api import Hopsworks
 
 LATEST = RegisteredModel("churn")
 SECOND = RegisteredModel("churn", version=2)

@@ -18,7 +18,7 @@ from irc_runtime.errors import FeatureStoreError, LoadError
 from irc_runtime.features import FeatureWrite, connect_features
 from irc_runtime.hopsworks.features import HopsworksFeatures
 from tests.irc_runtime.hopsworks_project import hopsworks_project
-from tests.standins.hopsworks_server import Hopsworks
+from tests.standins.hopsworks_api import Hopsworks
 
 SCORES = FeatureWrite("scores")
 

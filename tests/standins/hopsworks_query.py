@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow  # type: ignore[import-untyped]  # it has no stubs
 import pyarrow.flight  # type: ignore[import-untyped]  # as above
 
-from tests.standins.hopsworks_server import QUERY_PORT, Hopsworks
+from tests.standins.hopsworks_api import QUERY_PORT, Hopsworks
 
 ARROW = {
     "string": pyarrow.string(),

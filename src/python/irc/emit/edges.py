@@ -10,7 +10,8 @@ from irc.diagnostics import Diagnostics, Span
 from irc.emit.code import Code, call, docstring, literal, quoted
 from irc.emit.names import Names
 from irc.emit.writer import Writer
-from irc.expressions import BUILT_IN_FIELDS, Expression, compile_expression
+from irc.expression_rewriting import BUILT_IN_FIELDS
+from irc.expressions import Expression, compile_expression
 from irc.ir.graph import Graph, Link, NodePort, Output, RequestField, output_port
 from irc.ir.model import Port
 from irc.passes.guards import Guards

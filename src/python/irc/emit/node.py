@@ -8,7 +8,7 @@ from irc.emit.node_tests import NodeTests
 from irc.emit.unit import Unit
 from irc.emit.user_code import PlacedCode, place_code
 from irc.emit.writer import Block, Writer, line_mark
-from irc.expressions import context_read
+from irc.expression_rewriting import context_read
 from irc.ir.lowered import Body, LoweredNode
 from irc.ir.model import Node
 from irc.source import Document, Path

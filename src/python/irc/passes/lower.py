@@ -13,11 +13,10 @@ from typing import Any
 from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
 from irc.emit.names import IMPORTED, Names
+from irc.expression_rewriting import BUILT_IN_FIELDS, context_read
 from irc.expressions import (
-    BUILT_IN_FIELDS,
     Expression,
     compile_expression,
-    context_read,
 )
 from irc.ir.graph import Graph, NodePort
 from irc.ir.lowered import LoweredNode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 from irc.diagnostics import Diagnostics, did_you_mean
-from irc.expressions import BUILT_IN_FIELDS
+from irc.expression_rewriting import BUILT_IN_FIELDS
 from irc.ir.graph import Graph
 from irc.ir.model import Node, State
 from irc.source import Document, Path

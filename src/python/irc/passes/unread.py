@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from irc.diagnostics import Diagnostics
 from irc.emit.edges import EdgeCode
-from irc.expressions import BUILT_IN_FIELDS
+from irc.expression_rewriting import BUILT_IN_FIELDS
 from irc.ir.graph import Graph, RequestField
 from irc.ir.lowered import Facts
 from irc.source import Document
