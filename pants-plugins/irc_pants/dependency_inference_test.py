@@ -36,7 +36,7 @@ def node(body: str) -> str:
 def test_every_agent_has_the_core_of_the_runtime(rule_runner: RuleRunner) -> None:
     found = dependencies(rule_runner, {"flows/flow.yaml": node("description: nothing")})
     assert "src/irc_runtime/agent.py" in found
-    assert "src/irc_runtime/serving.py" in found
+    assert "src/irc_runtime/serving/__init__.py" in found
     assert not {spec for spec in found if spec.startswith("flows")}
 
 

@@ -18,7 +18,8 @@ from irc.pipeline import generate
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.errors import EdgeError, NodeError
-from irc_runtime.serving import AgentModel, AnswerError
+from irc_runtime.serving.answers import AnswerError
+from irc_runtime.serving.model import AgentModel
 from irc_runtime.testing import run_case
 from tests.irc.compiling import check_text, rendered
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from irc_runtime.event_stream import wants_events
+from irc_runtime.serving.event_stream import wants_events
 from tests.irc_runtime import streaming_agent
 from tests.irc_runtime.test_serving import Served
 from tests.standins.openai_server import OpenAIServer

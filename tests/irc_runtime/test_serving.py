@@ -355,12 +355,12 @@ def test_serving_is_said_once_the_agent_listens(
 def test_a_model_travels_to_worker_processes_by_name_and_is_loaded_there(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from irc_runtime import serving
+    from irc_runtime.serving import model as serving_model
 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(serving, "configure_logging", lambda: None)
-    model = serving.AgentModel(support_agent.SupportAgent(), "other-name")
+    monkeypatch.setattr(serving_model, "configure_logging", lambda: None)
+    model = serving_model.AgentModel(support_agent.SupportAgent(), "other-name")
     assert model.load()
     copy = pickle.loads(pickle.dumps(model))
     assert (copy.name, copy.ready) == ("other-name", True)

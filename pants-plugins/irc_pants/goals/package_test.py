@@ -107,5 +107,5 @@ def test_a_function_is_made_of_code_and_requirements_and_of_no_image(
     made = json.loads(files["lambda.zip"])
     assert set(made["options"]) == {"agent", "generated", "sources", "deps-pex"}
     assert "irc_runtime/aws_lambda.py" in made["inputs"]["sources"]
-    assert "irc_runtime/serving.py" not in made["inputs"]["sources"]
+    assert "irc_runtime/serving/__init__.py" not in made["inputs"]["sources"]
     assert any(path.startswith(".deps/pex-") for path in made["inputs"]["deps-pex"])

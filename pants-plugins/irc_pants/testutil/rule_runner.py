@@ -145,7 +145,7 @@ RUNTIME_MODULES = (
         "errors",
     ),
     *("features", "http", "models", "node", "openai_chat", "prompt", "registry", "schema"),
-    *("serving", "state/__init__", "state/redis", "testing", "tools"),
+    *("serving/__init__", "state/__init__", "state/redis", "testing", "tools"),
 )
 
 STAND_IN = {

@@ -13,7 +13,8 @@ import sys
 
 from irc_runtime.errors import LoadError
 from irc_runtime.events import ERROR, event
-from irc_runtime.serving import configure_logging, serve
+from irc_runtime.serving import serve
+from irc_runtime.serving.logs import configure_logging
 
 READY = "ready"
 

@@ -71,7 +71,7 @@ def test_context_holds_what_the_agent_imports(folder: Path) -> None:
     files = below(context)
     assert {"Dockerfile", "config.yaml", "requirements.txt"} <= set(files)
     assert {"app/flows/agent.py", "app/flows/saying.py", "app/shop/__init__.py", "app/shop/words.py",
-            "app/irc_runtime/serving.py", "app/irc_runtime/__init__.py"} <= set(files)  # fmt: skip
+            "app/irc_runtime/serving/__init__.py", "app/irc_runtime/__init__.py"} <= set(files)  # fmt: skip
     assert not {"app/shop/unused.py", "app/irc_runtime/features/__init__.py"} & set(files)
     requirements = (context / "requirements.txt").read_text().split()
     assert {"jinja2", "kserve"} <= set(requirements)
