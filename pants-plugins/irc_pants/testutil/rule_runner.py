@@ -156,6 +156,7 @@ STAND_IN = {
     "src/irc/cli/image.py": _IMAGE,
     "src/irc/cli/package.py": _PACKAGE,
     "src/irc_runtime/BUILD": "python_sources()",
+    "src/irc_runtime/serving/BUILD": "python_sources()",
     "src/irc_runtime/state/BUILD": "python_sources()",
     **{f"src/irc_runtime/{module}.py": "import pex\n" for module in RUNTIME_MODULES},
     "BUILD": "python_requirement(name='pex', requirements=['pex'])",
