@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pickle
 import re
 import signal
 import socket
@@ -11,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,14 @@ class Served:
         *flags: str,
         module: str = support_agent.__name__,
         name: str = "support",
+        listener: socket.socket | None = None,
     ) -> None:
         self.name = name
         self.flags = flags
-        self.port = free_port()
-        self.log_file = folder / f"agent-{self.port}.log"
+        self.port = listener.getsockname()[1] if listener else free_port()
+        self.log_file = folder / f"agent-{uuid.uuid4().hex}.log"
+        if listener is not None:
+            flags = (*flags, f"--http_fd={listener.fileno()}")
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [
@@ -58,6 +61,7 @@ class Served:
                 ],
                 env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stderr=log,
+                pass_fds=[listener.fileno()] if listener else [],
             )
 
     def url(self, path: str) -> str:
@@ -75,6 +79,16 @@ class Served:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.05)
 
+    def wait_for_event(self, name: str, number: int = 1) -> dict[str, Any]:
+        """The first event of that name, or another, once it is there."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            found = [event for event in self.events if event.get("event") == name]
+            if len(found) >= number:
+                return found[number - 1]
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
     def predict(self, body: Any, **options: Any) -> httpx.Response:
         return httpx.post(
             self.url(f"/v1/models/{self.name}:predict"), json=body, timeout=30, **options
@@ -91,7 +105,8 @@ class Served:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.splitlines()]
+        whole, _, _ = self.log.rpartition("\n")  # the last line may be on its way
+        return [json.loads(line) for line in whole.splitlines()]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -352,18 +367,38 @@ def test_serving_is_said_once_the_agent_listens(
         agent.stop()
 
 
-def test_a_model_travels_to_worker_processes_by_name_and_is_loaded_there(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_one_port_for_both_protocols_is_refused(
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
-    from irc_runtime.serving import model as serving_model
+    port = free_port()
+    flags = ("--enable_grpc=true", f"--http_port={port}", f"--grpc_port={port}")
+    agent = Served(environment, tmp_path, *flags)
+    assert agent.process.wait(START_TIMEOUT_S) == 1
+    (event,) = agent.events
+    assert (event["event"], event["port"]) == ("port_taken", port)
+    assert "--grpc_port" in event["hint"]
 
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(serving_model, "configure_logging", lambda: None)
-    model = serving_model.AgentModel(support_agent.SupportAgent(), "other-name")
-    assert model.load()
-    copy = pickle.loads(pickle.dumps(model))
-    assert (copy.name, copy.ready) == ("other-name", True)
-    assert copy.agent is not model.agent
-    for each in (model, copy):
-        asyncio.run(each.agent.close())
+
+def test_an_agent_takes_connections_from_a_socket_of_another_process(
+    environment: dict[str, str], model: OpenAIServer, tmp_path: Path
+) -> None:
+    """A supervisor holds the port while one version follows another; the gRPC port is shared."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("0.0.0.0", 0))
+        port, grpc_port = listener.getsockname()[1], free_port()
+        flags = ("--enable_grpc=true", f"--grpc_port={grpc_port}")
+        first = Served(environment, tmp_path, *flags, listener=listener)
+        try:
+            first.wait_until_ready()
+            second = Served(environment, tmp_path, *flags, listener=listener)
+            try:
+                second.wait_for_event("serving")
+                assert first.stop() == 0
+                assert (first.port, second.port) == (port, port)
+                model.script(Answer(REPLY))
+                assert second.predict(REQUEST).json()["answer"] == "Here."
+            finally:
+                assert second.stop() == 0
+        finally:
+            first.process.kill()

@@ -5,62 +5,144 @@ tests of nodes should not pay; ``model.AgentModel`` is the model that KServe ser
 """
 
 import argparse
-
-from kserve import model_server  # type: ignore[import-untyped]  # it says nothing of its types
+import errno
+import resource
+import signal
+import socket
+from collections.abc import Callable
 
 from irc_runtime.agent import Agent
-from irc_runtime.errors import LoadError
+from irc_runtime.errors import public_reason
 from irc_runtime.events import ERROR, INFO, event
-from irc_runtime.serving import ports
+from irc_runtime.node import Node
+from irc_runtime.serving import options, ports
 from irc_runtime.serving.logs import configure_logging
 from irc_runtime.serving.model import AgentModel
 from irc_runtime.serving.server import AgentServer
+from irc_runtime.serving.workers import Supervisor
 
 
 def serve(agent: Agent, arguments: list[str] | None = None) -> None:
-    """Load an agent and serve it until SIGTERM, on which requests under way are finished.
+    """Load an agent and serve it until SIGTERM or SIGINT, on which requests under way are finished.
 
-    The command line takes KServe's own flags (``--http_port``, ``--workers``, …); two have other
-    defaults: the model's name is the flow's, and latencies are not logged for each request.
-    Where a port cannot be had or loading fails, the process says why in one event and ends with
-    status 1.
+    The command line takes KServe's own flags (``--http_port``, ``--workers``, …) and those of
+    ``options``. The process ends with status 0; with 1 where a port cannot be had, loading fails, no
+    worker is left, or requests were not finished in time, which an event says.
     """
-    parser = argparse.ArgumentParser(
-        prog=agent.name,
-        description=f"Serve {agent.name} ({agent.source}).",
-        parents=[model_server.parser],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.set_defaults(model_name=agent.name, enable_latency_logging=False)
-    options = parser.parse_args(arguments)
+    command = options.parsed(agent, arguments)
     configure_logging()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _quit)
+    _take_file_descriptors()
+    try:
+        listener = _listener(command)
+    except ports.PortError as error:
+        _report_port(agent, error)
+        raise SystemExit(1) from None
+    if command.workers == 1:
+        raise SystemExit(_serve(agent, command, listener, lambda: None))
+    if forgetful := _forgetful(agent):
+        _report_load(agent, f"{forgetful}: use the backend redis, or --workers=1")
+        raise SystemExit(1)
+    raise SystemExit(Supervisor(type(agent), command, listener, _work).run())
+
+
+def _serve(
+    agent: Agent,
+    command: argparse.Namespace,
+    listener: socket.socket,
+    serving: Callable[[], None],
+) -> int:
+    """Load an agent and serve it in this process; the result is the exit status."""
     server = AgentServer(
         agent,
-        http_port=options.http_port,
-        grpc_port=options.grpc_port,
-        workers=options.workers,
-        max_threads=options.max_threads,
-        max_asyncio_workers=options.max_asyncio_workers,
-        enable_grpc=options.enable_grpc,
-        enable_latency_logging=options.enable_latency_logging,
-        access_log_format=options.access_log_format,
-        event_loop=options.event_loop,
-        timeout_keep_alive=options.timeout_keep_alive,
-        ssl_certfile=options.ssl_certfile,
-        ssl_keyfile=options.ssl_keyfile,
+        options.limits(command),
+        listener,
+        serving,
+        http_port=command.http_port,
+        grpc_port=command.grpc_port,
+        max_threads=command.max_threads,
+        max_asyncio_workers=command.max_asyncio_workers,
+        enable_grpc=command.enable_grpc,
+        grpc_max_send_message_length=command.grpc_max_send_message_length,
+        enable_latency_logging=command.enable_latency_logging,
+        access_log_format=command.access_log_format,
+        event_loop=command.event_loop,
+        timeout_keep_alive=command.timeout_keep_alive,
+        ssl_certfile=command.ssl_certfile,
+        ssl_keyfile=command.ssl_keyfile,
     )
-    try:
-        ports.try_ports(server.ports)
-    except ports.PortError as error:
-        name = "port_taken" if error.taken else "port_refused"
-        port, hint = error.port.number, error.port.hint
-        event(ERROR, name, agent=agent.name, port=port, reason=error.reason, hint=hint)
-        raise SystemExit(1) from None
-    model = AgentModel(agent, options.model_name)
+    model = AgentModel(agent, command.model_name)
     try:
         model.load()
-    except LoadError as error:
-        event(ERROR, "load_failed", agent=agent.name, source=agent.source, reason=error.reason)
-        raise SystemExit(1) from None
-    server.start([model])
+    except Exception as error:  # noqa: BLE001  # the boundary: a traceback would be pages, and quote
+        _report_load(agent, public_reason(error))
+        return 1
+    try:
+        cancelled = server.start([model])
+    except ports.PortError as error:
+        _report_port(agent, error)
+        return 1
     event(INFO, "stopped", agent=agent.name)
+    return 1 if cancelled else 0
+
+
+def _work(
+    agent_type: type[Agent],
+    command: argparse.Namespace,
+    listener: socket.socket,
+    serving: Callable[[], None],
+) -> int:
+    """``_serve`` in a process of its own."""
+    configure_logging()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _quit)
+    return _serve(agent_type(), command, listener, serving)
+
+
+def _listener(command: argparse.Namespace) -> socket.socket:
+    """REST's socket, bound: another process's, or one of this process.
+
+    Raises:
+        PortError: a port cannot be had, or both are the same.
+    """
+    if command.http_fd is not None:
+        return socket.socket(fileno=command.http_fd)
+    listener = ports.bound(ports.http(command.http_port))
+    if command.enable_grpc:
+        port = ports.grpc(command.grpc_port)
+        if port.number == command.http_port:
+            raise ports.PortError(port, OSError(errno.EADDRINUSE, ""))
+        ports.check(port)
+    return listener
+
+
+def _forgetful(agent: Agent) -> str | None:
+    """What is wrong with several workers: a session's state in the memory of one process."""
+    for node_id, method in agent.nodes.items():
+        settings: Node = vars(method)["settings"]
+        state = settings.state
+        if state is not None and (state.scope, state.backend) == ("session", "memory"):
+            return f"node '{node_id}' keeps session state in memory, which workers do not share"
+    return None
+
+
+def _report_port(agent: Agent, error: ports.PortError) -> None:
+    name = "port_taken" if error.taken else "port_refused"
+    port, hint = error.port.number, error.port.hint
+    event(ERROR, name, agent=agent.name, port=port, reason=error.reason, hint=hint)
+
+
+def _report_load(agent: Agent, reason: str) -> None:
+    event(ERROR, "load_failed", agent=agent.name, source=agent.source, reason=reason)
+
+
+def _take_file_descriptors() -> None:
+    """Raise the soft limit of open files, of which each connection is one, to the hard one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _quit(_number: int, _frame: object) -> None:
+    """End while there is nothing to finish: the first process of a container ignores signals else."""
+    raise SystemExit(0)

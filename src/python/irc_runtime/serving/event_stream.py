@@ -5,7 +5,7 @@ KServe streams what ``predict`` gives as an asynchronous iterator, without a wor
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -13,15 +13,12 @@ import orjson
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.errors import AgentError, response_body
+from irc_runtime.serving.answers import Application, Message, Receive, Scope, Send, headers_of
 from irc_runtime.streaming import StreamEvent, TokenSink, TokenStream
 
 MEDIA_TYPE = "text/event-stream"
 
 Headers: TypeAlias = Mapping[str, str]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
 def wants_events(headers: Headers | None) -> bool:
@@ -89,9 +86,9 @@ class EventStreamHeaders:
     def __init__(self, app: Application) -> None:
         self._app = app
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http" or not wants_events(_headers(scope)):
+        if scope["type"] != "http" or not wants_events(headers_of(scope)):
             await self._app(scope, receive, send)
             return
 
@@ -108,8 +105,3 @@ class EventStreamHeaders:
             await send(message)
 
         await self._app(scope, receive, send_named)
-
-
-def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """The headers by name, of which one alone is read here."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -15,7 +15,6 @@ from irc_runtime.agent import Agent
 from irc_runtime.errors import AgentError
 from irc_runtime.serving.answers import AnswerError
 from irc_runtime.serving.event_stream import event_stream, wants_events
-from irc_runtime.serving.logs import configure_logging
 from irc_runtime.serving.tensors import requests_of, response_of
 
 
@@ -37,10 +36,6 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
     def validate(self, payload: Any) -> Any:
         """Take the payload as it is: ``predict`` says what is wrong with it."""
         return payload
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to a worker process as a name, to be loaded there: connections do not travel."""
-        return _load_in_worker, (type(self.agent), self.name)
 
     async def predict(
         self,
@@ -66,13 +61,6 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
             return _answer(await v1.answer(agent, payload, headers), response_headers)
         except AgentError as error:
             raise AnswerError(error, headers) from error
-
-
-def _load_in_worker(agent_type: type[Agent], name: str) -> AgentModel:
-    configure_logging()
-    model = AgentModel(agent_type(), name)
-    model.load()
-    return model
 
 
 def _answer(output: Any, response_headers: dict[str, str] | None) -> Any:

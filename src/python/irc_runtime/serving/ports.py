@@ -1,18 +1,12 @@
-"""The ports that an agent listens on: whether they can be had, and when it does listen.
+"""The ports that an agent listens on: tried before it loads, and listened on once it has.
 
-KServe ends with pages of traceback where a port is taken, and has no hook for the moment from which
-it listens. So the ports are tried before it starts, and then asked for until they answer.
+KServe ends with pages of traceback where a port is taken.
 """
 
-import asyncio
 import errno
 import os
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-#: Seconds between two attempts to reach a server that is starting.
-POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -51,44 +45,32 @@ class PortError(Exception):
         super().__init__(f"port {port.number}: {self.reason}")
 
 
-def try_ports(ports: Sequence[Port]) -> None:
-    """Bind each port for a moment, as the servers will.
+def bound(port: Port) -> socket.socket:
+    """A socket that is bound to the port and does not listen yet.
 
     Addresses may be reused, so connections of an earlier process that are still closing are no
-    hindrance; ports are not shared, so another agent's gRPC port is taken, although gRPC itself
-    would go halves with it.
+    hindrance; another process may bind it, too, until one of them listens.
 
     Raises:
-        PortError: a port cannot be bound, or is asked for twice.
+        PortError: it cannot be bound.
     """
-    seen: set[int] = set()
-    for port in ports:
-        try:
-            if port.number in seen:
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-            _bind(port)
-        except OSError as error:
-            raise PortError(port, error) from None
-        seen.add(port.number)
-
-
-def _bind(port: Port) -> None:
     dual = port.dual and socket.has_dualstack_ipv6()
-    with socket.socket(socket.AF_INET6 if dual else socket.AF_INET) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET6 if dual else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if dual:
-            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        trial.bind(("::" if dual else "0.0.0.0", port.number))
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::" if dual else "0.0.0.0", port.number))
+    except OSError as error:
+        listener.close()
+        raise PortError(port, error) from None
+    return listener
 
 
-async def listening(ports: Sequence[Port]) -> None:
-    """Return once every port takes connections."""
-    for port in ports:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port.number)
-            except OSError:
-                await asyncio.sleep(POLL_S)
-            else:
-                writer.close()
-                break
+def check(port: Port) -> None:
+    """Bind a port for a moment: another's gRPC port is taken, though gRPC would go halves with it.
+
+    Raises:
+        PortError: it cannot be bound.
+    """
+    bound(port).close()

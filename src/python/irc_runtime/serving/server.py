@@ -1,29 +1,43 @@
-"""KServe's server for an agent: its application, decoding, and life."""
+"""KServe's server for an agent: what it is made of, and its life from the first request to the last."""
 
 import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import kserve  # type: ignore[import-untyped]  # it says nothing of its types
-from fastapi.exceptions import RequestValidationError
-from kserve import model_server
-from kserve.errors import InvalidInput  # type: ignore[import-untyped]
+from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]
 from kserve.protocol.dataplane import DataPlane  # type: ignore[import-untyped]
+from kserve.protocol.model_repository_extension import (  # type: ignore[import-untyped]
+    ModelRepositoryExtension,
+)
 
 from irc_runtime.agent import Agent
-from irc_runtime.errors import RequestError
-from irc_runtime.events import INFO, event
-from irc_runtime.serving import ports
-from irc_runtime.serving.answers import AnswerError, answer_error
-from irc_runtime.serving.event_stream import EventStreamHeaders
+from irc_runtime.errors import RequestError, public_reason, raised_at
+from irc_runtime.events import ERROR, INFO, event
+from irc_runtime.serving.admission import Admission
+from irc_runtime.serving.answers import AnswerError
+from irc_runtime.serving.grpc_server import GrpcServer
+from irc_runtime.serving.options import Limits
+from irc_runtime.serving.rest import CANCEL_S, RestServer
+from irc_runtime.serving.watchdog import Watchdog
 
-# Here, and not in serve(), as each of several worker processes has an application of its own.
-for _kind in (AnswerError, RequestValidationError):
-    model_server.app.add_exception_handler(_kind, answer_error)
-model_server.app.add_middleware(EventStreamHeaders)
+#: Seconds in which connections to models and stores are closed at the end.
+CLOSE_S = 5.0
+
+#: Seconds beyond all the others after which the process is ended without regard.
+LAST_S = 1.0
 
 
-class AgentDataPlane(DataPlane):  # type: ignore[misc]  # as above
-    """KServe's decoding, with refusals in the agent's form."""
+class AgentDataPlane(DataPlane):  # type: ignore[misc]  # kserve says nothing of its types
+    """KServe's data plane, with refusals in the agent's form and a readiness that means it."""
+
+    def __init__(self, admission: Admission, **options: Any) -> None:
+        super().__init__(**options)
+        self._admission = admission
 
     def decode(self, body: Any, headers: Any, *options: Any, **named: Any) -> Any:
         """As KServe's; a body that is no JSON raises AnswerError."""
@@ -32,32 +46,195 @@ class AgentDataPlane(DataPlane):  # type: ignore[misc]  # as above
         except InvalidInput as error:
             raise AnswerError(RequestError(error.reason), headers) from error
 
+    async def ready(self) -> bool:
+        """Whether new requests should come here: every model is loaded, and nothing is draining."""
+        models = self.model_registry.get_models().values()
+        return not self._admission.draining and all(model.ready for model in models)
+
+    async def model_ready(
+        self, model_name: str, disable_predictor_health_check: bool = False
+    ) -> bool:
+        """As ``ready``; requests, for which KServe sets the flag, are answered while draining.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        model = await self.get_model(model_name)
+        draining = self._admission.draining and not disable_predictor_health_check
+        return bool(model.ready) and not draining
+
+    async def get_model(self, name: str) -> Any:
+        """The model of that name; KServe would load it in the middle of a request if it is not ready.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        model = self.model_registry.get_model(name)
+        if model is None:
+            raise ModelNotFound(name)
+        return model
+
+
+class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # as above
+    """A repository without loading and unloading: anybody could take the agent out of service."""
+
+    async def load(self, model_name: str) -> None:
+        raise NotImplementedError
+
+    async def unload(self, model_name: str) -> None:
+        raise NotImplementedError
+
 
 class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
-    """KServe's server; says when it listens, and closes the agent after the last request."""
+    """KServe's model server with one agent, on sockets that are bound already.
 
-    def __init__(self, agent: Agent, **options: Any) -> None:
+    Args:
+        agent: the agent, which is closed after the last request.
+        limits: what the process bears.
+        listener: the socket of REST, bound to ``http_port``.
+        serving: called once it takes requests.
+        options: as ``kserve.ModelServer`` takes them.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        limits: Limits,
+        listener: socket.socket,
+        serving: Callable[[], None],
+        grpc_max_send_message_length: int,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self.dataplane = AgentDataPlane(model_registry=self.registered_models)
         self._agent = agent
+        self._limits = limits
+        self._listener = listener
+        self._serving = serving
+        self._max_send_bytes = grpc_max_send_message_length
+        self._admission = Admission(limits)
+        self.dataplane = AgentDataPlane(self._admission, model_registry=self.registered_models)
+        self.model_repository_extension = FixedModels(model_registry=self.registered_models)
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._delay_s = 0.0
 
-    @property
-    def ports(self) -> list[ports.Port]:
-        """What this process listens on; several workers share what it has bound."""
-        grpc = [ports.grpc(self.grpc_port)] if self.enable_grpc else []
-        return [ports.http(self.http_port), *grpc]
+    def start(self, models: list[kserve.Model]) -> int:
+        """Serve models that are loaded until a signal says to stop.
 
-    async def _serve(self) -> None:
-        announcement = asyncio.create_task(self._announce())
-        try:
-            await super()._serve()
-        finally:
-            announcement.cancel()
-            await self._agent.close()
+        Returns:
+            How many requests were not finished in the time that there was for it.
+        """
+        self._register_and_check_atleast_one_model_is_ready(models)
+        self._rest_server = RestServer(
+            *(self._listener, self._admission, self._limits, self._announce),
+            *(self.dataplane, self.model_repository_extension, self.http_port),
+            access_log_format=self.access_log_format,
+            event_loop=self.event_loop,
+            timeout_keep_alive=self.timeout_keep_alive,
+            ssl_certfile=self.ssl_certfile,
+            ssl_keyfile=self.ssl_keyfile,
+        )
+        self._grpc_server = GrpcServer(
+            self._admission,
+            self._limits.max_request_bytes,
+            self._max_send_bytes,
+            port=self.grpc_port,
+            data_plane=self.dataplane,
+            model_repository_extension=self.model_repository_extension,
+        )
+        factory = self._rest_server.config.get_loop_factory()
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(self._serve())
 
-    async def _announce(self) -> None:
-        await ports.listening(self.ports)
+    def default_exception_handler(
+        self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        """Report what nobody waited for, without what the exception says."""
+        error = context.get("exception")
+        event(
+            ERROR,
+            "unhandled_error",
+            agent=self._agent.name,
+            message=context["message"],
+            exception=type(error).__name__ if error else None,
+            raised_at=raised_at(error) if error else None,
+        )
+
+    def _announce(self) -> None:
         grpc_port = self.grpc_port if self.enable_grpc else None
         event(
             INFO, "serving", agent=self._agent.name, http_port=self.http_port, grpc_port=grpc_port
         )
+        self._serving()
+
+    async def _serve(self) -> int:
+        self.setup_event_loop()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        watchdog = Watchdog(self._agent.name, self._limits.blocked_limit_s)
+        watchdog.start()
+        try:
+            if self.enable_grpc:
+                await self._grpc_server.start(self.max_threads)
+            rest = asyncio.create_task(self._rest_server.start())
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait([rest, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not rest.done():
+                await self._drain()
+            await rest
+        finally:
+            await self._close()
+            watchdog.stop()
+        cancelled = int(self._rest_server.cancelled + self._grpc_server.cancelled)
+        if cancelled:
+            event(ERROR, "requests_cancelled", agent=self._agent.name, requests=cancelled)
+        return cancelled
+
+    async def _close(self) -> None:
+        """Let the agent finish what it does in the background, and give back its connections."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._agent.close()
+        except Exception as error:  # noqa: BLE001  # the process ends all the same
+            event(ERROR, "close_failed", agent=self._agent.name, reason=public_reason(error))
+
+    def _stop(self, number: int) -> None:
+        """Begin to stop; a second SIGINT, as of somebody at a keyboard, waits for nothing more.
+
+        A second SIGTERM changes nothing, as supervisors and groups of processes repeat it.
+        """
+        if not self._stopping.is_set():
+            self._delay_s = self._limits.drain_delay_s if number == signal.SIGTERM else 0.0
+            self._stopping.set()
+        elif number == signal.SIGINT:
+            self._hurry.set()
+
+    async def _drain(self) -> None:
+        """Say that this server is not ready, wait until that is known, and finish what has come."""
+        limits = self._limits
+        self._admission.draining = True
+        self._rest_server.announce_end()
+        event(INFO, "draining", agent=self._agent.name, delay_s=self._delay_s)
+        last = threading.Timer(longest_end_s(limits), _end_at_last, [self._agent.name])
+        last.daemon = True
+        last.start()
+        try:
+            async with asyncio.timeout(self._delay_s):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._rest_server.stop(self._delay_s, self._hurry)
+        if self.enable_grpc:
+            await self._grpc_server.drain(limits.drain_grace_s, self._hurry)
+
+
+def longest_end_s(limits: Limits) -> float:
+    """Seconds that may pass from a signal to the end of the process."""
+    return limits.drain_delay_s + limits.drain_grace_s + CANCEL_S + CLOSE_S + LAST_S
+
+
+def _end_at_last(agent: str) -> None:
+    """End a process that something keeps: a thread that is not done, code that does not yield."""
+    event(ERROR, "end_forced", agent=agent)
+    os._exit(1)

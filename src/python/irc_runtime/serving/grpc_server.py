@@ -1,0 +1,144 @@
+"""KServe's gRPC server for an agent: the V2 protocol, with the answers and limits of REST."""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from grpc import aio  # type: ignore[import-untyped]  # its stubs are another package
+from kserve import InferRequest  # type: ignore[import-untyped]  # it says nothing of its types
+from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc  # type: ignore[import-untyped]
+from kserve.protocol.grpc.server import GRPCServer  # type: ignore[import-untyped]
+from kserve.protocol.grpc.servicer import InferenceServicer  # type: ignore[import-untyped]
+
+from irc_runtime.agent import DEADLINE_HEADER
+from irc_runtime.serving import ports
+from irc_runtime.serving.admission import Admission
+from irc_runtime.serving.answers import answer_of
+
+#: gRPC's own deadline where the caller set none: years.
+NO_DEADLINE_S = 10**8
+
+
+class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says nothing of its types
+    """KServe's servicer; failures have the agent's form, as JSON in the status's details."""
+
+    def __init__(self, admission: Admission, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._admission = admission
+        self.under_way = 0
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # the protocol's name
+        """Answer requests as tensors."""
+        headers = {item.key: item.value for item in context.invocation_metadata()}
+        self.under_way += 1
+        try:
+            waited_s = await self._admission.enter()
+            try:
+                _bound(headers, context.time_remaining(), waited_s)
+                self.validate_grpc_request(request)
+                tensors = InferRequest.from_grpc(request)
+                response, _ = await self._data_plane.infer(request.model_name, tensors, headers)
+                return response.to_grpc()
+            finally:
+                self._admission.leave()
+        except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
+            await _abort(context, error, headers)
+        finally:
+            self.under_way -= 1
+
+    async def ServerReady(self, request: Any, context: Any) -> Any:  # the protocol's name
+        return await _answered(super().ServerReady, request, context)
+
+    async def ModelReady(self, request: Any, context: Any) -> Any:  # the protocol's name
+        return await _answered(super().ModelReady, request, context)
+
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # the protocol's name
+        return await _answered(super().ModelMetadata, request, context)
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # as above
+        return await _answered(super().RepositoryModelLoad, request, context)
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # as above
+        return await _answered(super().RepositoryModelUnload, request, context)
+
+
+class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
+    """KServe's gRPC server without its line for each request.
+
+    Several processes may listen on one port, as gRPC's library has it by default: so workers share
+    one, and a version hands it over to the next.
+
+    Attributes:
+        cancelled: requests that were not finished at the end of the grace period.
+    """
+
+    def __init__(
+        self, admission: Admission, max_request_bytes: int, max_send_bytes: int, **options: Any
+    ) -> None:
+        super().__init__(kwargs={}, **options)
+        self._max_request_bytes = max_request_bytes
+        self._max_send_bytes = max_send_bytes
+        self._servicer = AgentServicer(
+            admission, self._data_plane, self._model_repository_extension
+        )
+        self.cancelled = 0
+
+    async def start(self, max_workers: int) -> None:
+        """Listen.
+
+        Raises:
+            PortError: the port cannot be had.
+        """
+        self._server = aio.server(
+            ThreadPoolExecutor(max_workers),
+            options=[
+                ("grpc.max_receive_message_length", self._max_request_bytes),
+                ("grpc.max_send_message_length", self._max_send_bytes),
+            ],
+        )
+        grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+            self._servicer, self._server
+        )
+        try:
+            self._server.add_insecure_port(f"[::]:{self._port}")
+        except RuntimeError:  # which says nothing of the reason
+            taken = OSError(errno.EADDRINUSE, "")
+            raise ports.PortError(ports.grpc(self._port), taken) from None
+        await self._server.start()
+
+    async def drain(self, grace_s: float, hurry: asyncio.Event) -> None:
+        """Take no more requests, and finish those under way in the time there is."""
+        ending = asyncio.create_task(self._server.stop(2 * grace_s))
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait([ending, hurried], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not ending.done():
+            self.cancelled = self._servicer.under_way
+            await self._server.stop(None)
+        await ending
+
+
+def _bound(headers: dict[str, Any], remaining_s: float | None, waited_s: float) -> None:
+    """Have gRPC's own deadline bound the request, as the header of a proxy does."""
+    text = headers.get(DEADLINE_HEADER, "")
+    limits_ms = [int(text) - round(waited_s * 1000)] if text.isascii() and text.isdigit() else []
+    if remaining_s is not None and remaining_s < NO_DEADLINE_S:
+        limits_ms.append(round(remaining_s * 1000))
+    if limits_ms:
+        headers[DEADLINE_HEADER] = str(max(1, min(limits_ms)))
+
+
+async def _answered(
+    method: Callable[[Any, Any], Awaitable[Any]], request: Any, context: Any
+) -> Any:
+    try:
+        return await method(request, context)
+    except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
+        await _abort(context, error, {})
+
+
+async def _abort(context: Any, error: Exception, headers: dict[str, Any]) -> None:
+    answer = answer_of(error, headers)
+    await context.abort(answer.status_code, answer.details)
