@@ -11,7 +11,14 @@ from pants.engine.unions import UnionRule
 from irc_pants import codegen, dependency_inference, flow_references
 from irc_pants.goals import check, package, test
 from irc_pants.target_types import AgentFlowTarget
-from irc_pants.util_rules import agent_code, agent_pex, compile_flow, image_layers, irc_process
+from irc_pants.util_rules import (
+    agent_code,
+    agent_pex,
+    compile_flow,
+    image_layers,
+    irc_process,
+    manifests,
+)
 
 
 def rules() -> Iterable[Rule | UnionRule]:
@@ -24,6 +31,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *image_layers.rules(),
         *agent_code.rules(),
         *agent_pex.rules(),
+        *manifests.rules(),
         *check.rules(),
         *package.rules(),
         *test.rules(),

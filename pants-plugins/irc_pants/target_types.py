@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pants.backend.python.target_types import (
     InterpreterConstraintsField,
@@ -11,10 +14,14 @@ from pants.backend.python.target_types import (
 )
 from pants.core.goals.package import OutputPathField
 from pants.core.goals.test import TestTimeoutField
+from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
+    BoolField,
     Dependencies,
+    Field,
     InvalidFieldException,
+    InvalidFieldTypeException,
     SingleSourceField,
     StringField,
     Target,
@@ -22,6 +29,8 @@ from pants.engine.target import (
 from pants.util.strutil import help_text, softwrap
 
 from irc_pants.naming import is_flow
+
+_OVERLAY = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
 
 
 class AgentFlowSourceField(SingleSourceField):
@@ -92,6 +101,50 @@ class AgentFlowImageRepositoryField(StringField):
     )
 
 
+class AgentFlowOverlaysField(Field):
+    alias = "overlays"
+    default = None
+    value: str | None
+    help = help_text(
+        """
+        What differs in one environment: by the name of a Kustomize overlay, the keys of the flow's
+        `deployment.kserve` that have other values there.
+
+            overlays={"staging": {"namespace": "agents-staging", "min_replicas": 0}}
+
+        Of `annotations`, `env`, `labels`, `resources` and `secrets`, an overlay names only the items
+        that differ. The package then holds `kustomize/overlays/staging` beside `kustomize/base`.
+        """
+    )
+
+    @classmethod
+    def compute_value(cls, raw_value: Any, address: Address) -> str | None:
+        """The overlays as JSON, since a field's value has to be hashable."""
+        value = super().compute_value(raw_value, address)
+        if value is None:
+            return None
+        expected = "a dictionary of overlay names, as folders may have, to dictionaries of values"
+        if not isinstance(value, Mapping):
+            raise InvalidFieldTypeException(address, cls.alias, value, expected_type=expected)
+        for name, overlay in value.items():
+            if not (
+                isinstance(name, str) and _OVERLAY.fullmatch(name) and isinstance(overlay, Mapping)
+            ):
+                raise InvalidFieldTypeException(address, cls.alias, value, expected_type=expected)
+        try:
+            return json.dumps(value, sort_keys=True, default=dict)
+        except (TypeError, ValueError):
+            raise InvalidFieldTypeException(
+                address, cls.alias, value, expected_type=f"{expected} that JSON has"
+            ) from None
+
+
+class AgentFlowHelmField(BoolField):
+    alias = "helm"
+    default = False
+    help = help_text("Also write a Helm chart, into `helm/` of the package.")
+
+
 class AgentFlowTestTimeoutField(TestTimeoutField):
     alias = "test_timeout"
 
@@ -105,6 +158,8 @@ class AgentFlowTarget(Target):
         AgentFlowLayoutField,
         AgentFlowBaseImageField,
         AgentFlowImageRepositoryField,
+        AgentFlowOverlaysField,
+        AgentFlowHelmField,
         AgentFlowTestTimeoutField,
         PythonResolveField,
         InterpreterConstraintsField,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.target import InvalidFieldChoiceException, InvalidFieldException
+from pants.engine.target import (
+    InvalidFieldChoiceException,
+    InvalidFieldException,
+    InvalidFieldTypeException,
+)
 
-from irc_pants.target_types import AgentFlowLayoutField, AgentFlowSourceField
+from irc_pants.target_types import (
+    AgentFlowLayoutField,
+    AgentFlowOverlaysField,
+    AgentFlowSourceField,
+)
 
 ADDRESS = Address("flows/support", target_name="agent")
 
@@ -30,3 +40,19 @@ def test_the_layout_is_packed_or_zipapp() -> None:
     assert AgentFlowLayoutField(None, ADDRESS).value == "packed"
     with pytest.raises(InvalidFieldChoiceException):
         AgentFlowLayoutField("loose", ADDRESS)
+
+
+def test_overlays_are_values_by_key_by_name() -> None:
+    assert AgentFlowOverlaysField(None, ADDRESS).value is None
+    value = {"staging": {"min_replicas": 0, "env": {"LEVEL": "debug"}}}
+    assert AgentFlowOverlaysField(value, ADDRESS).value == (
+        '{"staging": {"env": {"LEVEL": "debug"}, "min_replicas": 0}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["staging", {"staging": 1}, {"../up": {}}, {"": {}}, {"staging": {"a": {1j}}}]
+)
+def test_other_overlays_are_refused(value: Any) -> None:
+    with pytest.raises(InvalidFieldTypeException, match="`overlays`|'overlays'"):
+        AgentFlowOverlaysField(value, ADDRESS)

@@ -15,6 +15,7 @@ from pants.core.goals.package import (
     PackageFieldSet,
 )
 from pants.engine.fs import (
+    EMPTY_DIGEST,
     AddPrefix,
     Digest,
     DigestContents,
@@ -31,8 +32,10 @@ from irc_pants.naming import summary_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import (
     AgentFlowBaseImageField,
+    AgentFlowHelmField,
     AgentFlowImageRepositoryField,
     AgentFlowLayoutField,
+    AgentFlowOverlaysField,
     AgentFlowSourceField,
 )
 from irc_pants.util_rules.agent_code import (
@@ -56,6 +59,7 @@ from irc_pants.util_rules.image_layers import (
     RequirementLayersRequest,
 )
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
+from irc_pants.util_rules.manifests import AgentManifests, AgentManifestsRequest
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class AgentFlowPackageFieldSet(PackageFieldSet):
     layout: AgentFlowLayoutField
     base_image: AgentFlowBaseImageField
     image_repository: AgentFlowImageRepositoryField
+    overlays: AgentFlowOverlaysField
+    helm: AgentFlowHelmField
     resolve: PythonResolveField
     output_path: OutputPathField
 
@@ -106,6 +112,7 @@ class AgentFilesRequest:
     sources: AgentSources
     base: BaseImage
     layers: RequirementLayers
+    manifests: AgentManifests
 
 
 @dataclass(frozen=True)
@@ -176,10 +183,16 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
             ),
         ),
     )
-    layers = await Get(RequirementLayers, RequirementLayersRequest(requirements.pex))
+    layers, manifests = await MultiGet(
+        Get(RequirementLayers, RequirementLayersRequest(requirements.pex)),
+        Get(
+            AgentManifests,
+            AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
+        ),
+    )
     files = await Get(
         AgentFiles,
-        AgentFilesRequest(field_set, compiled, requirements, sources, base, layers),
+        AgentFilesRequest(field_set, compiled, requirements, sources, base, layers, manifests),
     )
     if field_set.layout.value == PexLayout.ZIPAPP.value:
         pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
@@ -220,7 +233,8 @@ async def write_agent_files(
         ),
         Get(Digest, PathGlobs([lock])),
     )
-    input_digest = await Get(Digest, MergeDigests(inputs))
+    manifests = request.manifests.digest
+    input_digest = await Get(Digest, MergeDigests((*inputs, manifests)))
     repository = irc.image_repository(field_set.image_repository)
     output = await Get(
         IrcOutput,
@@ -234,6 +248,8 @@ async def write_agent_files(
                 "--deps=deps.json",
                 f"--deps-pex={pex.name}",
                 f"--lock={lock}",
+                *(("--manifest=manifest.json",) if manifests != EMPTY_DIGEST else ()),
+                *(("--helm",) if field_set.helm.value else ()),
                 *((f"--repository={repository}",) if repository else ()),
             ),
             description=f"Package {field_set.address}",

@@ -26,6 +26,7 @@ def rule_runner() -> RuleRunner:
                 "agent_flow(name='agent')\n"
                 "agent_flow(name='pushed', image_repository='greeter')\n"
                 "agent_flow(name='zip', layout='zipapp')\n"
+                "agent_flow(name='cluster', overlays={'staging': {'min_replicas': 0}}, helm=True)\n"
                 "agent_flow(name='function', source='function.flow.yaml')\n"
             ),
             "flows/flow.yaml": FLOW,
@@ -90,6 +91,19 @@ def test_the_repository_stands_behind_the_prefix(rule_runner: RuleRunner) -> Non
     _, files = package(rule_runner, "pushed")
     assert report(files)["options"]["repository"] == "registry.example.com/agents/greeter"
     set_options(rule_runner)
+
+
+def test_manifests_are_made_of_the_deployment_and_of_overlays(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "agent")
+    deployment = {"target": "kserve", "kserve": {"service_name": "greeter"}}
+    assert report(files)["manifest"] == {"agent": {"deployment": deployment}}
+    assert "--helm" not in report(files)["argv"]
+    _, files = package(rule_runner, "cluster")
+    assert report(files)["manifest"] == {
+        "agent": {"deployment": deployment},
+        "overlays": {"staging": {"min_replicas": 0}},
+    }
+    assert "--helm" in report(files)["argv"]
 
 
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:

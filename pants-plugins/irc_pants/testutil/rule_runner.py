@@ -77,7 +77,13 @@ def main(argv):
         "agent.py": f"FLOW = {text!r}\\n",
         "test_agent.py": test,
         "agent.map.json": "{}",
-        "agent.json": json.dumps({"module": module, "files": sorted(map(os.path.normpath, here))}),
+        "agent.json": json.dumps(
+            {
+                "module": module,
+                "files": sorted(map(os.path.normpath, here)),
+                "deployment": {"target": "kserve", "kserve": {"service_name": "greeter"}},
+            }
+        ),
     }
     for name, content in files.items():
         with open(os.path.join(folder, name), "w") as file:
@@ -97,6 +103,18 @@ def main(argv):
     open(f"{output}/blobs/sha256/{kind}", "w").close()
     with open(f"{output}/{name}", "w") as file:
         json.dump({"argv": rest, "files": sorted(os.listdir(".")), "env": dict(os.environ)}, file)
+"""
+
+_MANIFEST = """\
+import json, os, sys
+
+def main(argv):
+    output = argv.pop()
+    options = dict(item.removeprefix("--").split("=", 1) for item in argv if "=" in item)
+    inputs = {name: json.load(open(path)) for name, path in options.items()}
+    os.makedirs(output)
+    with open(f"{output}/manifest.json", "w") as file:
+        json.dump(inputs, file)
 """
 
 _PACKAGE = """\
@@ -124,9 +142,11 @@ def main(argv):
             target.write(source.read() + "\\n# rewritten")
     report = {
         "reference": f"{options.get('repository', 'here')}@sha256:0",
+        "argv": argv,
         "options": options,
         "inputs": inputs,
         "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
+        "manifest": json.load(open(options["manifest"])),
     }
     with open(f"{output}/image.json", "w") as file:
         json.dump(report, file)
@@ -154,6 +174,7 @@ STAND_IN = {
     "src/irc/cli/BUILD": "python_sources()",
     "src/irc/cli/compile.py": _COMPILE,
     "src/irc/cli/image.py": _IMAGE,
+    "src/irc/cli/manifest.py": _MANIFEST,
     "src/irc/cli/package.py": _PACKAGE,
     "src/irc_runtime/BUILD": "python_sources()",
     "src/irc_runtime/serving/BUILD": "python_sources()",

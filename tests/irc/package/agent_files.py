@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from irc.manifests.inference_service import inference_service
 from irc.oci.base import Base, Platform
 from irc.oci.layer import bytes_file, write_layer
 from irc.oci.thirdparty import build_third_party
@@ -38,6 +39,7 @@ KSERVE: dict[str, Any] = {
     "min_replicas": 0,
     "max_replicas": 4,
     "target_rps": 20,
+    "canary_traffic_percent": None,
     "resources": {"cpu": "1", "memory": "1Gi", "gpu": None},
     "env": {"LOG_LEVEL": "info"},
     "secrets": {"OPENAI_API_KEY": {"secret": "openai", "key": "api-key"}},
@@ -94,6 +96,8 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
         "debian", Platform("linux", "amd64"), (layer,), {"Env": ["PATH=/usr/bin"]}, "3.11.2"
     )
     (folder / "base.json").write_text(json.dumps(base.to_json()))
+    manifests = {"base": inference_service(KSERVE), "overlays": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifests))
     third_party, _ = build_third_party(pex, folder / "shared")
     (folder / "deps.json").write_text(json.dumps(third_party.to_json()))
     return Inputs(
@@ -106,6 +110,7 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
             deps=folder / "deps.json",
             lock=folder / "default.lock",
             repository=repository,
+            manifest=folder / "manifest.json",
         ),
     )
 
@@ -122,5 +127,6 @@ def arguments(inputs: Inputs, output: Path) -> list[str]:
     if inputs.image is not None:
         image = inputs.image
         options |= {"--base": image.base, "--deps": image.deps, "--lock": image.lock}
+        options |= {"--manifest": image.manifest} if image.manifest else {}
         options |= {"--repository": Path(image.repository)} if image.repository else {}
     return [str(part) for option in options.items() for part in option]

@@ -57,6 +57,8 @@ def test_outputs(tmp_path: Path) -> None:
         "image/index.json",
         "image/oci-layout",
         "inferenceservice.yaml",
+        "kustomize/base/inferenceservice.yaml",
+        "kustomize/base/kustomization.yaml",
     }
 
 

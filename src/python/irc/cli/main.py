@@ -29,6 +29,10 @@ COMMANDS = {
     "fmt": ("irc.cli.fmt:fmt", "Lay out FLOWS in their canonical form."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
     "image": ("irc.cli.image:image", "Make the layers that agents share."),
+    "manifest": (
+        "irc.cli.manifest:manifest",
+        "Write the KServe manifests of an agent, with a placeholder for its image.",
+    ),
     "map": (
         "irc.cli.map:map_",
         "Say which lines of a flow generated lines come from, in a traceback as well.",

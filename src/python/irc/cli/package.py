@@ -18,6 +18,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--base", type=_FILE, help="base.json of 'irc image base', for an image.")
 @click.option("--deps", type=_FILE, help="deps.json of 'irc image deps', for an image.")
 @click.option("--lock", type=_FILE, help="The hashed requirements it is made of, for an image.")
+@click.option("--manifest", type=_FILE, help="manifest.json of 'irc manifest', for KServe.")
+@click.option("--helm", is_flag=True, help="Also write a Helm chart, for KServe.")
 @click.option("--repository", metavar="REGISTRY/NAME", help="Where the image will be pushed.")
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where everything goes.")
 def package(
@@ -28,13 +30,15 @@ def package(
     base: Path | None,
     deps: Path | None,
     lock: Path | None,
+    manifest: Path | None,
+    helm: bool,
     repository: str | None,
     output_dir: Path,
 ) -> None:
     """Write what an agent's target takes.
 
-    For KServe an image, a PEX, a manifest and a build context; for one machine a Compose file in
-    the manifest's place; for AWS Lambda an archive and a template.
+    For KServe an image, a PEX, manifests and a build context; for one machine a Compose file in
+    the manifests' place; for AWS Lambda an archive and a template.
 
     Blobs of base and requirements, and the PEX's archives, are not copied: they belong beside what
     is written.
@@ -45,6 +49,6 @@ def package(
     with reported():
         image = None
         if base is not None and deps is not None and lock is not None:
-            image = ImageInputs(base, deps, lock, repository)
+            image = ImageInputs(base, deps, lock, repository, manifest, helm)
         for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
             click.echo(f"warning: {warning}", err=True)

@@ -189,6 +189,7 @@ class KServe(Shape):
     min_replicas: NonNegativeInt | None = None
     max_replicas: PositiveInt | None = None
     target_rps: PositiveInt | None = None
+    canary_traffic_percent: NonNegativeInt | None = None
     resources: Resources = Resources()
     env: dict[str, StrictStr | StrictInt | StrictFloat | StrictBool] = {}
     secrets: dict[str, SecretRef] = {}

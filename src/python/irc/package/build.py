@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from irc.emit.compose import compose_file
-from irc.emit.manifest import inference_service
+from irc.emit.documents import yaml_document
+from irc.files import write_files
+from irc.manifests.helm import chart
+from irc.manifests.image import with_image
+from irc.manifests.kustomize import kustomization
 from irc.oci.base import Base
 from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
@@ -49,12 +53,19 @@ class Inputs:
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """What an image is made of besides; a Lambda function has none."""
+    """What an image and its manifests are made of besides; a Lambda function has none.
+
+    Attributes:
+        manifest: ``manifest.json`` of ``irc manifest``; the target ``local`` has none.
+        helm: whether a chart is written.
+    """
 
     base: Path
     deps: Path
     lock: Path
     repository: str | None
+    manifest: Path | None = None
+    helm: bool = False
 
 
 def package(inputs: Inputs, output: Path) -> tuple[str, ...]:
@@ -84,7 +95,7 @@ def package(inputs: Inputs, output: Path) -> tuple[str, ...]:
 def _package_image(
     agent: Agent, code: Code, inputs: ImageInputs, deps_pex: Path, output: Path
 ) -> None:
-    """Write image, PEX, build context, and the manifest or Compose file.
+    """Write image, PEX, build context, and the manifests or Compose file.
 
     Of the image's blobs only those of this agent are written: its code, configuration, manifest.
     """
@@ -104,13 +115,25 @@ def _package_image(
     if agent.target == "local":
         (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
     else:
-        (output / "inferenceservice.yaml").write_text(
-            inference_service(agent.service_name, agent.kserve, reference)
-        )
+        _write_manifests(agent, inputs, reference, output)
     wheels = map(wheel_name_and_version, read_pex_info(deps_pex)["distributions"])
     requirements = cut_requirements(_read_text(inputs.lock), wheels)
     write_context(agent, code.all, requirements, output / "context")
     compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
+
+
+def _write_manifests(agent: Agent, inputs: ImageInputs, reference: str, output: Path) -> None:
+    """Write the manifest by itself, as a Kustomize base with overlays, and as a Helm chart."""
+    if inputs.manifest is None:
+        raise ImageError(f"the target '{agent.target}' needs --manifest")
+    documents = with_image(_read_json(inputs.manifest, dict), reference)
+    base, overlays = documents["base"], documents["overlays"]
+    write_files(output, {"inferenceservice.yaml": yaml_document(base)})
+    write_files(output / "kustomize", kustomization(base, overlays))
+    if inputs.helm:
+        digest = agent.ir_digest.removeprefix("sha256:")[:12]
+        version = f"{agent.compiler}+{digest}"
+        write_files(output / "helm", chart(base, agent.description, version))
 
 
 def _compose(agent: Agent, image: Image, repository: str | None) -> str:

@@ -42,8 +42,14 @@ def check_target(document: Document, graph: Graph, report: Diagnostics) -> None:
     Reports:
         E502 values that the target would refuse.
     """
-    deployment = graph.flow.deployment
-    _Check(document, deployment, report).run(graph.flow.metadata.name)
+    check_deployment(document, graph.flow.deployment, graph.flow.metadata.name, report)
+
+
+def check_deployment(
+    document: Document, deployment: Deployment, flow_name: str, report: Diagnostics
+) -> None:
+    """Check a deployment that stands at ``deployment`` of a document; reports as ``check_target``."""
+    _Check(document, deployment, report).run(flow_name)
 
 
 class _Check:
@@ -96,6 +102,9 @@ class _Check:
             self._refuse(
                 (*AT, "min_replicas"), f"min_replicas {least} is above max_replicas {most}"
             )
+        percent = self.kserve.canary_traffic_percent
+        if percent is not None and percent > 100:
+            self._refuse((*AT, "canary_traffic_percent"), f"{percent} is above 100 percent")
 
     def _check_resources(self) -> None:
         resources = self.kserve.resources

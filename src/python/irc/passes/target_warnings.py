@@ -9,6 +9,7 @@ from irc.source import Document
 
 _OF_A_CLUSTER = (
     "annotations",
+    "canary_traffic_percent",
     "labels",
     "max_replicas",
     "min_replicas",

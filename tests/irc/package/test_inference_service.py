@@ -7,9 +7,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
-from irc.emit.manifest import inference_service
+from irc.emit.documents import yaml_document
+from irc.manifests.image import PLACEHOLDER, with_image
+from irc.manifests.inference_service import inference_service
 from irc.pipeline import check, generate
 from tests.irc.package.agent_files import KSERVE
 
@@ -18,6 +19,7 @@ SCHEMA = "kserve/inferenceservice.v1beta1.schema.json"
 
 EVERYTHING: dict[str, Any] = {
     **KSERVE,
+    "canary_traffic_percent": 10,
     "resources": {"cpu": 1, "memory": "1Gi", "gpu": 2},
     "env": {"FLAG": True, "COUNT": 3, "RATIO": 0.5, "TEXT": "no"},
     "service_account": "reader",
@@ -26,6 +28,7 @@ EVERYTHING: dict[str, Any] = {
 }
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(KSERVE),
+    "service_name": "demo-agent",
     "resources": {"cpu": None, "memory": None, "gpu": None},
     "env": {},
     "secrets": {},
@@ -46,7 +49,7 @@ def schema() -> Any:
 
 
 def manifest(kserve: dict[str, Any]) -> Any:
-    return yaml.safe_load(inference_service("demo-agent", kserve, IMAGE))
+    return with_image(inference_service(kserve), IMAGE)
 
 
 def container(kserve: dict[str, Any]) -> Any:
@@ -68,7 +71,7 @@ def test_manifests_of_flows_are_valid(schema: Any, flow: Path) -> None:
     result = check(flow.name, lambda name: (flow.parent / name).read_bytes())
     assert result.compiled is not None
     kserve = json.loads(generate(result.compiled)["agent.json"])["deployment"]["kserve"]
-    document = yaml.safe_load(inference_service(kserve["service_name"], kserve, IMAGE))
+    document = manifest(kserve)
     assert list(jsonschema.Draft7Validator(schema).iter_errors(document)) == []
 
 
@@ -102,6 +105,19 @@ def test_scaling() -> None:
     assert predictor["maxReplicas"] == 4
     assert (predictor["scaleMetric"], predictor["scaleTarget"]) == ("rps", 20)
     assert predictor["serviceAccountName"] == "reader"
+
+
+def test_canary() -> None:
+    assert manifest(EVERYTHING)["spec"]["predictor"]["canaryTrafficPercent"] == 10
+    assert "canaryTrafficPercent" not in manifest(KSERVE)["spec"]["predictor"]
+    assert manifest({**KSERVE, "canary_traffic_percent": 0})["spec"]["predictor"][
+        "canaryTrafficPercent"
+    ] == 0
+
+
+def test_image_is_left_open() -> None:
+    (only,) = inference_service(KSERVE)["spec"]["predictor"]["containers"]
+    assert only["image"] == PLACEHOLDER
 
 
 def test_container_and_its_image() -> None:
@@ -161,6 +177,6 @@ def test_what_the_flow_does_not_set_is_left_to_the_cluster() -> None:
 
 
 def test_no_aliases_for_readers_to_follow() -> None:
-    text = inference_service("demo-agent", EVERYTHING, IMAGE)
+    text = yaml_document(manifest(EVERYTHING))
     assert "&" not in text
     assert "*" not in text

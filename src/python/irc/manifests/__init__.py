@@ -1,0 +1,1 @@
+"""The documents with which a cluster takes an agent."""
