@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from irc.addresses import host_references, written_address
 from irc.diagnostics import Diagnostics, Span
 from irc.expressions import compile_expression
 from irc.folding import UNKNOWN, folded
 from irc.passes.code_reads import input_reads
-from irc.passes.hosts import host_references
 from irc.pipeline import check
 from irc.syntax import Nodes
 from tests.irc.compiling import BASE, check_text, code_node, codes
@@ -166,24 +166,32 @@ def test_condition_is_decided_only_where_it_is_certain(condition: str, value: ob
 
 
 @pytest.mark.parametrize(
-    ("url", "roots"),
+    ("url", "roots", "written"),
     [
-        ("https://example.com/${a}", []),
-        ("https://${a}/x", ["a"]),
-        ("https://example.com${a}", ["a"]),
-        ("https://example.com?q=${a}", []),
-        ("https://example.com#${a}/b", []),
-        ("https://u:${a}@example.com:${b}/c/${d}", ["a", "b"]),
-        ("${a}://example.com/${b}", ["a"]),
-        ("${a}/v1/${b}", ["a"]),
-        ("${a}${b}", ["a"]),
-        ("/v1/${a}", []),
-        ("v1/${a}://x", []),
-        ("${a['://']}/${b}", ["a"]),
+        ("https://example.com/${a}", [], "https://example.com"),
+        ("https://${a}/x", ["a"], None),
+        ("https://example.com${a}", ["a"], None),
+        ("https://example.com?q=${a}", [], "https://example.com"),
+        ("https://example.com#${a}/b", [], "https://example.com"),
+        ("https://u:${a}@example.com:${b}/c/${d}", ["a", "b"], None),
+        ("http://${env.A}.example.com:${env.B}/c", ["env", "env"], "http://${env.A}.example.com:${env.B}"),
+        ("${a}://example.com/${b}", ["a"], None),
+        ("${env.A}://example.com/${b}", ["env"], "${env.A}://example.com"),
+        ("${a}/v1/${b}", ["a"], None),
+        ("${env.A}/v1/${b}", ["env"], "${env.A}"),
+        ("${env.A}${b}", ["env"], "${env.A}"),
+        ("${env.A}${env.B}?${b}", ["env"], "${env.A}${env.B}"),
+        ("${a}${b}", ["a"], None),
+        ("/v1/${a}", [], None),
+        ("v1/${a}://x", [], None),
+        ("${a['://']}/${b}", ["a"], None),
     ],
 )
-def test_references_in_a_host_are_told_from_others(url: str, roots: list[str]) -> None:
+def test_references_in_a_host_are_told_from_others(
+    url: str, roots: list[str], written: str | None
+) -> None:
     assert [reference.root for reference in host_references(url)] == roots
+    assert written_address(url) == written
 
 
 GET = """\
@@ -201,26 +209,40 @@ def test_host_of_the_request_is_told() -> None:
     assert warned(GET, "  - {from: _input.query, to: get.host}\n" + GOT) == ["W302", "W307"]
 
 
+def hosts_told(nodes: str, edges: str) -> list[str]:
+    """What is said of hosts."""
+    found = check_text(f"{BASE}nodes:\n{nodes}edges:\n{edges}").report
+    told = [item.message for item in found if item.code == "W307"]
+    return [message.removeprefix("the host of this URL ") for message in told]
+
+
 @pytest.mark.parametrize(
     "port", ["schema: {enum: [a, b]}", "schema: {pattern: '^[a-z]+$'}", "schema: {type: number}"]
 )
-def test_host_that_a_schema_restricts_is_not_told(port: str) -> None:
+def test_host_that_a_schema_restricts_is_not_the_requests(port: str) -> None:
     node = GET.replace("host, type: string", f"host, type: string, {port}")
-    assert "W307" not in warned(node, "  - {from: _input.query, to: get.host}\n" + GOT)
+    edges = "  - {from: _input.query, to: get.host}\n" + GOT
+    assert hosts_told(node, edges) == ["is not said by the flow"]
 
 
-def test_host_that_a_condition_or_code_has_chosen_is_not_told() -> None:
+def test_host_that_a_condition_or_code_has_chosen_is_not_the_requests() -> None:
     guarded = "  - {from: _input.query, to: get.host, condition: \"query in ['a', 'b']\"}\n"
-    assert "W307" not in warned(GET, guarded + GOT)
     chosen = "  - {from: _input.query, to: get.host, transform: \"{'a': 'b'}[value]\"}\n"
-    assert "W307" not in warned(GET, chosen + GOT)
     by_code = ECHOED + "  - {from: echo.text, to: get.host}\n"
-    assert warned(ECHO + GET, by_code + GOT) == []
+    for nodes, edges in ((GET, guarded), (GET, chosen), (ECHO + GET, by_code)):
+        assert hosts_told(nodes, edges + GOT) == ["is not said by the flow"]
+
+
+def test_hosts_that_the_deployment_names_are_not_told() -> None:
+    edges = "  - {from: _input.query, to: get.host}\n" + GOT
+    assert hosts_told(GET, edges) == ["comes from the request"]
+    named = "deployment: {kserve: {env: {IRC_HTTP_HOSTS: '*.example.com'}}}\n"
+    assert hosts_told(GET, edges + named) == []
 
 
 def test_part_of_the_request_is_followed() -> None:
     edges = "  - {from: _input.query, to: get.host, transform: value.server.host}\n"
-    assert "W307" in warned(GET, edges + GOT)
+    assert hosts_told(GET, edges + GOT) == ["comes from the request"]
 
 
 def test_host_of_the_environment_is_not_told() -> None:
@@ -246,4 +268,4 @@ ASKED = "  - {from: _input.query, to: ask.query}\n  - {from: ask.text, to: _outp
 def test_host_that_a_model_gives_its_tool_is_told() -> None:
     assert warned(TOOL + GET, ASKED) == ["W302", "W307"]
     listed = TOOL.replace("host: {type: string}", "host: {enum: [a.example, b.example]}")
-    assert warned(listed + GET, ASKED) == ["W302"]
+    assert hosts_told(listed + GET, ASKED) == ["is not said by the flow"]

@@ -1,10 +1,14 @@
 """The HTTP client against a server on the loopback."""
 
 import asyncio
+import gzip
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -35,6 +39,27 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {}, b"x" * int(rest))
         elif kind == "to":
             self._send(302, {"Location": rest}, b"")
+        elif kind == "gzip":
+            self._send(200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * int(rest)))
+        elif kind == "encoded":
+            self._send(200, {"Content-Encoding": rest}, b"neither")
+        elif kind == "headers":
+            self._send(200, {"X-Long": "x" * int(rest)}, b"")
+        elif kind == "cookies":
+            self._send(
+                200,
+                {"Set-Cookie": "session=secret"},
+                self.headers["Cookie"].encode() if "Cookie" in self.headers else b"",
+            )
+        elif kind == "endless":
+            self._endless()
+        elif kind == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b'{"half":')
+        elif kind == "busy":
+            self._send(429, {"Retry-After": rest.replace("_", " ")}, b"")
         elif kind == "loop":
             self._send(302, {"Location": "/loop"}, b"")
         elif kind == "slow":
@@ -50,6 +75,13 @@ class Handler(BaseHTTPRequestHandler):
             "dry": self.headers.get("X-Dry-Run"),
         }
         self._send(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):  # until the client goes away
+            while True:
+                self.wfile.write(b"x" * 4096)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -74,8 +106,10 @@ def address() -> Iterator[str]:
 
 
 def call(method: str, url: str, limit: int = 10_000, **options: Any) -> HttpResponse:
+    """One exchange of a flow that writes the address."""
+
     async def main() -> HttpResponse:
-        client = HttpClient(max_response_bytes=limit)
+        client = HttpClient(url, max_response_bytes=limit)
         try:
             response: HttpResponse = await getattr(client, method)(url, **options)
             return response
@@ -138,6 +172,67 @@ def test_a_response_is_bounded(address: str) -> None:
     assert len(call("get", f"{address}/big/1000", limit=1000).body) == 1000
     with pytest.raises(HttpError, match="more than 1000 bytes"):
         call("get", f"{address}/big/1001", limit=1000)
+
+
+def test_a_response_is_bounded_once_it_is_decompressed(address: str) -> None:
+    assert len(call("get", f"{address}/gzip/1000", limit=1000).body) == 1000
+    with pytest.raises(HttpError, match="more than 1000 bytes") as caught:
+        call("get", f"{address}/gzip/{50 * 2**20}", limit=1000)
+    assert not caught.value.retryable
+
+
+def test_a_response_without_an_end_is_bounded(address: str) -> None:
+    with pytest.raises(HttpError, match="more than 5000000 bytes"):
+        call("get", f"{address}/endless", limit=5_000_000)
+
+
+def test_headers_are_bounded(address: str) -> None:
+    assert call("get", f"{address}/headers/1000").status == 200
+    with pytest.raises(HttpError, match="RemoteProtocolError"):
+        call("get", f"{address}/headers/{2**20}")
+
+
+@pytest.mark.parametrize(("encoding", "retryable"), [("gzip", True), ("br", False)])
+def test_a_body_that_cannot_be_decompressed_is_an_error(
+    address: str, encoding: str, retryable: bool
+) -> None:
+    with pytest.raises(HttpError, match="malformed gzip|unknown encoding") as caught:
+        call("get", f"{address}/encoded/{encoding}")
+    assert caught.value.retryable is retryable
+
+
+def test_a_body_that_is_cut_off_is_retryable(address: str) -> None:
+    with pytest.raises(HttpError, match="no answer") as caught:
+        call("get", f"{address}/cut")
+    assert caught.value.retryable
+
+
+def test_a_service_may_ask_to_be_left_alone(address: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        call("get", f"{address}/busy/7")
+    assert caught.value.retry_after_s == 7
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    with pytest.raises(HttpError) as caught:
+        call("get", f"{address}/busy/{date.replace(' ', '_')}")
+    assert 60 < (caught.value.retry_after_s or 0) <= 90
+
+
+def test_cookies_of_one_caller_are_not_sent_for_another(address: str) -> None:
+    async def main() -> list[Any]:
+        client = HttpClient(address)
+        bodies = [(await client.get(f"{address}/cookies")).body for _ in range(2)]
+        await client.close()
+        return bodies
+
+    assert asyncio.run(main()) == [None, None]
+
+
+@pytest.mark.parametrize("value", ["secret\nX-Other: 1", "sécret"])
+def test_headers_that_cannot_be_sent_are_not_said(address: str, value: str) -> None:
+    with pytest.raises(HttpError, match="cannot be sent") as caught:
+        call("get", f"{address}/echo", headers={"Authorization": value})
+    assert not caught.value.retryable
+    assert "cret" not in str(caught.value)
 
 
 def test_redirects_stay_on_their_host(address: str) -> None:

@@ -62,7 +62,7 @@ CODES: dict[str, str] = {
     "W304": "an input that its node does not read",
     "W305": "an output that no edge reads",
     "W306": "a condition that never changes",
-    "W307": "a URL whose host comes from outside",
+    "W307": "a URL whose host the flow does not say",
     "W308": "a setting of state that has no effect in a request",
     "W309": "equal keys of state that is kept differently",
     "W310": "state that its node cannot read",

@@ -1,23 +1,31 @@
-"""Calls of web services: JSON in and out, bounded in time and size, never led to another host."""
+"""Calls of web services: JSON in and out, bounded in time and size, to declared hosts alone."""
 
 import json
+import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from irc_runtime.delivery import as_text
-from irc_runtime.errors import HttpError
+from irc_runtime.errors import HttpError, LoadError
+from irc_runtime.hosts import DEFAULT_PORTS, VARIABLE, ConnectionCheck, Hosts, Origin
+from irc_runtime.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     import httpx
 
-#: The most that is read of a response, in bytes.
+#: The most that is read of a response, in bytes, before and after it is decompressed.
 MAX_RESPONSE_BYTES = 10 * 2**20
 
 MAX_REDIRECTS = 5
 
 #: Statuses below 500 after which the same request can succeed.
 RETRYABLE_STATUSES = frozenset({408, 425, 429})
+
+#: For zlib: the form of gzip.
+GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,26 @@ class HttpResponse:
 class HttpClient:
     """One pool of connections for an agent's web services.
 
+    Cookies are not kept: the pool is that of all callers. Where the environment names a proxy
+    (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``), it looks up names, and its own address is free.
+
     Args:
+        addresses: those that the flow asks, as far as it writes them or reads them from the
+            environment; their hosts are declared by that.
         max_response_bytes: a longer response is an error.
+    Raises:
+        LoadError: ``IRC_HTTP_HOSTS`` or a proxy of the environment is malformed.
     """
 
-    def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
+    def __init__(self, *addresses: str, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
         import httpx
 
-        self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+        self._hosts = Hosts(addresses, os.environ.get(VARIABLE, ""))
+        try:
+            self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+        except (ImportError, ValueError, httpx.InvalidURL):  # it would quote the proxy's password
+            raise LoadError("a proxy that the environment names cannot be used") from None
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._max_response_bytes = max_response_bytes
 
     async def get(
@@ -55,9 +75,10 @@ class HttpClient:
         body: Any = None,
         timeout_s: float | None = None,
         check: bool = True,
+        chosen_host: bool = False,
     ) -> HttpResponse:
         """Read a resource; arguments, result and errors as for ``post``."""
-        return await self._call("GET", url, headers, query, body, timeout_s, check)
+        return await self._call("GET", url, headers, query, body, timeout_s, check, chosen_host)
 
     async def post(
         self,
@@ -68,6 +89,7 @@ class HttpClient:
         body: Any = None,
         timeout_s: float | None = None,
         check: bool = True,
+        chosen_host: bool = False,
     ) -> HttpResponse:
         """Send a value.
 
@@ -79,12 +101,15 @@ class HttpClient:
             body: sent as JSON; None sends nothing.
             timeout_s: seconds for the whole exchange; None leaves it to the node's own limit.
             check: whether a status of 400 or above is an error.
+            chosen_host: whether a caller or a model may have chosen the host: it then has to be one
+                that ``IRC_HTTP_HOSTS`` names, whatever other addresses the flow asks.
         Raises:
-            HttpError: the service cannot be reached, answered with an error or too much, led
-                elsewhere, or sent what claims to be JSON and is not.
+            HttpError: the host is not declared, or has an address that it may not have; the
+                service cannot be reached, answered with an error or too much, led elsewhere, or
+                sent what claims to be JSON and is not.
             TimeoutError: the time is over.
         """
-        return await self._call("POST", url, headers, query, body, timeout_s, check)
+        return await self._call("POST", url, headers, query, body, timeout_s, check, chosen_host)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -99,6 +124,7 @@ class HttpClient:
         body: Any,
         timeout_s: float | None,
         check: bool,
+        chosen_host: bool,
     ) -> HttpResponse:
         import asyncio
 
@@ -106,27 +132,32 @@ class HttpClient:
 
         try:
             request = self._request(method, url, headers, query, body)
+            if not self._hosts.declared(Origin.of(request.url), chosen=chosen_host):
+                raise HttpError(
+                    f"{method}: the host is not declared; {VARIABLE} names those that may be asked",
+                    retryable=False,
+                )
+            # What a caller chose is content, and not said.
+            host = "the host" if chosen_host else request.url.host
             async with asyncio.timeout(timeout_s):
-                response, content = await self._exchange(request)
-        except httpx.UnsupportedProtocol:
-            raise HttpError(
-                f"{method}: the address is not http or https", retryable=False
-            ) from None
+                response, content = await self._exchange(request, host)
         except httpx.InvalidURL:
             raise HttpError(f"{method}: the address is malformed", retryable=False) from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):  # they quote headers
+            raise HttpError(f"{method}: the request cannot be sent", retryable=False) from None
         except httpx.TransportError as error:
             kind = type(error).__name__
             raise HttpError(f"{method}: no answer ({kind})", retryable=True) from error
         if check and response.status_code >= 400:
             status = response.status_code
             raise HttpError(
-                f"{method} {response.url.host}: status {status}",
+                f"{method} {host}: status {status}",
                 retryable=status in RETRYABLE_STATUSES or status >= 500,
                 response_status=status,
-                retry_after_s=_seconds(response.headers.get("retry-after", "")),
+                retry_after_s=retry_after_s(response.headers),
             )
         return HttpResponse(
-            response.status_code, dict(response.headers.items()), _value(response, content)
+            response.status_code, dict(response.headers.items()), _value(response, content, host)
         )
 
     def _request(
@@ -140,44 +171,69 @@ class HttpClient:
         import httpx
 
         address = httpx.URL(url)
+        if address.scheme not in DEFAULT_PORTS or not address.raw_host:
+            raise HttpError(f"{method}: the address is not http or https", retryable=False)
         if query:
             address = address.copy_merge_params(
                 {name: _parameter(value) for name, value in query.items() if value is not None}
             )
+        fields = httpx.Headers({"Accept-Encoding": "gzip"})
+        fields.update(
+            {name: _text(value) for name, value in (headers or {}).items() if value is not None}
+        )
+        check = ConnectionCheck(self._hosts, Origin.of(address))
         return self._client.build_request(
-            method,
-            address,
-            headers={
-                name: _text(value) for name, value in (headers or {}).items() if value is not None
-            },
-            json=body,
+            method, address, headers=fields, json=body, extensions={"trace": check}
         )
 
-    async def _exchange(self, request: "httpx.Request") -> "tuple[httpx.Response, bytes]":
-        host = request.url.host
+    async def _exchange(
+        self, request: "httpx.Request", host: str
+    ) -> "tuple[httpx.Response, bytes]":
+        origin = Origin.of(request.url)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._client.send(request, stream=True)
             try:
-                content = await self._read(response)
+                content = await self._read(response, host)
             finally:
                 await response.aclose()
             if response.next_request is None:
                 return response, content
             request = response.next_request
-            if request.url.host != host:
+            if not _stays(origin, request.url):
                 raise HttpError(f"{host} leads to another host", retryable=False)
+            origin = Origin.of(request.url)
         raise HttpError(f"{host} leads on and on", retryable=False)
 
-    async def _read(self, response: "httpx.Response") -> bytes:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > self._max_response_bytes:
-                raise HttpError(
-                    f"{response.url.host} sent more than {self._max_response_bytes} bytes",
-                    retryable=False,
-                )
+    async def _read(self, response: "httpx.Response", host: str) -> bytes:
+        """The body, decompressed piece by piece: a small one may stand for gigabytes."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("gzip", "x-gzip", "identity"):
+            raise HttpError(f"{host} sent an unknown encoding", retryable=False)
+        unpacking = None if encoding == "identity" else zlib.decompressobj(GZIP)
+        limit = self._max_response_bytes
+        content, received = bytearray(), 0
+        try:
+            async for chunk in response.aiter_raw():
+                received += len(chunk)
+                if unpacking is None:
+                    content += chunk
+                else:
+                    content += unpacking.decompress(chunk, limit + 1 - len(content))
+                if max(len(content), received) > limit:
+                    raise HttpError(f"{host} sent more than {limit} bytes", retryable=False)
+        except zlib.error:
+            raise HttpError(f"{host} sent malformed gzip", retryable=True) from None
+        if unpacking is not None and received and not unpacking.eof:
+            raise HttpError(f"{host} sent malformed gzip", retryable=True)
         return bytes(content)
+
+
+def _stays(origin: Origin, url: "httpx.URL") -> bool:
+    """Whether a redirection stays where it was, or goes from http to https."""
+    if url.scheme not in DEFAULT_PORTS:
+        return False
+    to = Origin.of(url)
+    return to == origin or (origin.scheme == "http" and to == Origin("https", origin.host, 443))
 
 
 def _parameter(value: Any) -> str | list[str]:
@@ -192,16 +248,12 @@ def _text(value: Any) -> str:
     return as_text(value) if isinstance(value, str | bool | list | tuple | dict) else str(value)
 
 
-def _value(response: "httpx.Response", content: bytes) -> Any:
+def _value(response: "httpx.Response", content: bytes, host: str) -> Any:
     if not content.strip():
         return None
     try:
         return json.loads(content)
     except ValueError:
         if "json" in response.headers.get("content-type", "") and response.status_code < 400:
-            raise HttpError(f"{response.url.host} sent malformed JSON", retryable=True) from None
+            raise HttpError(f"{host} sent malformed JSON", retryable=True) from None
         return content.decode(response.encoding or "utf-8", errors="replace")
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isascii() and text.isdigit() else None

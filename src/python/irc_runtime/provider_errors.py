@@ -6,6 +6,7 @@ Statuses, codes and types only: messages of a provider may quote content.
 from collections.abc import Mapping
 
 from irc_runtime.errors import ModelError, ValidationFailedError
+from irc_runtime.retry_after import retry_after_s
 
 #: Statuses after which the same request can succeed; all of 5xx besides.
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
@@ -19,7 +20,7 @@ def status_error(
     Args:
         status: the HTTP status.
         code: the provider's own name of the error.
-        headers: with ``Retry-After``, where the server sent it.
+        headers: with how long to wait, where the server said so.
         retryable: whether the code alone says that another attempt can succeed.
     """
     named = f" ({code})" if code else ""
@@ -28,15 +29,6 @@ def status_error(
         retryable=retryable or status in RETRYABLE_STATUSES or status >= 500,
         retry_after_s=retry_after_s(headers),
     )
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds in a ``Retry-After`` header; None where there is none, or it is a date."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
 
 
 def too_late() -> ModelError:

@@ -174,7 +174,7 @@ def scripted_agent(agent_type: type[Agent], script: Script) -> Agent:
         "connect_features": lambda *uses: ScriptedFeatures(script),
         "fetch_models": lambda *models: ScriptedRegistry(script),
         "ChatModels": lambda *prompts, **_: ScriptedModels(script, *prompts),
-        "HttpClient": lambda: ScriptedHttp(script),
+        "HttpClient": lambda *addresses: ScriptedHttp(script),
         "RedisBackend": lambda agent: MemoryBackend(),
         "variable": lambda name: f"${{env.{name}}}",
     }
@@ -335,11 +335,11 @@ class ScriptedHttp:
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    async def get(self, url: str, **options: Any) -> HttpResponse:
+    async def get(self, url: str, *, chosen_host: bool = False, **options: Any) -> HttpResponse:
         """The script's response."""
         return self._call("get", url, options)
 
-    async def post(self, url: str, **options: Any) -> HttpResponse:
+    async def post(self, url: str, *, chosen_host: bool = False, **options: Any) -> HttpResponse:
         """The script's response."""
         return self._call("post", url, options)
 

@@ -29,7 +29,7 @@ def lower_geocode(lowering: OperationLowering, arguments: Geocode) -> Body | Non
     geocode = call(
         lowering.uses("acme_ops.services", "geocode"),
         lowering.needs("http"),
-        lowering.value(arguments.service, (*lowering.at, "service")),
+        lowering.address(arguments.service, (*lowering.at, "service")),
         lowering.value(arguments.address, (*lowering.at, "address")),
         **keywords,
     )
@@ -57,7 +57,7 @@ def lower_notify(lowering: OperationLowering, arguments: Notify) -> Body | None:
     notify = call(
         lowering.uses("acme_ops.services", "notify"),
         lowering.needs("http"),
-        lowering.value(arguments.service, (*lowering.at, "service")),
+        lowering.address(arguments.service, (*lowering.at, "service")),
         lowering.value(arguments.text, (*lowering.at, "text")),
     )
     body = Body()

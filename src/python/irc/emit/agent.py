@@ -233,7 +233,8 @@ class _AgentEmitter:
                 writer.line("self.environment = ", items)
             for resource in sorted(used):
                 make = RESOURCES[resource][2]
-                made = call(make, *arguments.get(resource, ()), **keywords.get(resource, {}))
+                given = dict.fromkeys(arguments.get(resource, ()))
+                made = call(make, *given, **keywords.get(resource, {}))
                 writer.line(f"self.{resource} = ", made)
             writer.line("return super().load()")
 

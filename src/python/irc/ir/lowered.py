@@ -110,7 +110,7 @@ class LoweredNode:
         imports: modules and names of irc's runtime that its code uses.
         named_imports: modules and names of others, each with what it is called here.
         resources: what its code needs of the agent: features, models, http, registry.
-        uses: by resource the names of the constants that it is made with.
+        uses: by resource what it is made with: names of constants, and of ``http`` addresses.
         environment: names of environment variables that it reads.
         context_fields: the context fields that it reads.
         reads_any_field: whether it may read others as well.

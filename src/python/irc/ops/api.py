@@ -66,6 +66,13 @@ class OperationLowering(Protocol):
             E408, E306 references that do not resolve.
         """
 
+    def address(self, url: str, path: Path) -> Code:
+        """A URL with references in it, or the start of one, as code.
+
+        The agent's HTTP client asks declared hosts alone: with this, the host that the flow writes
+        or reads from the environment is one. What callers may choose, the operator declares.
+        """
+
     def expression(self, text: str, scope: Mapping[str, str], path: Path) -> Expression | None:
         """An expression of the language, as code; None where it is wrong.
 

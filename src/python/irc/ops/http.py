@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import StrictStr
 
+from irc.addresses import chooses_host
 from irc.emit.code import Code, call, quoted
 from irc.ir.lowered import Body
 from irc.ir.model import PositiveInt, Shape
@@ -46,7 +47,9 @@ def lower_http(method: str, lowering: Lowering, arguments: HttpRequest) -> Body 
         keywords["timeout_s"] = repr(arguments.timeout_ms / 1000)
     if "status" in ports:
         keywords["check"] = "False"
-    url = lowering.value(arguments.url, (*lowering.at, "url"))
+    if chooses_host(arguments.url):
+        keywords["chosen_host"] = "True"
+    url = lowering.address(arguments.url, (*lowering.at, "url"))
     body = Body()
     request = call(f"{lowering.needs('http')}.{method}", url, **keywords)
     if not ports:

@@ -1,8 +1,8 @@
-"""URLs whose host a caller or a model chooses: such a flow asks whatever server it is told to.
+"""URLs whose host the flow does not say: the agent asks only those that its operator names.
 
 What comes from outside is followed along edges and through ``io.format_response``, which hands values
-on as they are. It is not followed through code, stores and services, which may choose by it, nor
-along edges with conditions, nor into ports whose schema lists or shapes what may pass.
+on as they are, and named. It is not followed through code, stores and services, which may choose by
+it, nor along edges with conditions, nor into ports whose schema lists or shapes what may pass.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from irc.addresses import host_references
 from irc.diagnostics import Diagnostics, Span
 from irc.emit.edges import EdgeCode
 from irc.ir.graph import Graph, Link, NodePort, RequestField
 from irc.ir.model import Node, Port, Tool
 from irc.ops.registry import operation_of
 from irc.passes.analyse import Analysis
-from irc.references import Reference, find_references
+from irc.references import Reference
 from irc.source import Document, Path
 
 
@@ -30,6 +31,9 @@ class Origin:
     name: str
     place: Callable[[], Span]
 
+
+HOSTS_VARIABLE = "IRC_HTTP_HOSTS"
+"""Names the hosts that callers and models may choose."""
 
 Origins = Mapping[Path, Origin]
 """The parts of a value that come from outside, by their path in it; the empty path is all of it."""
@@ -42,7 +46,12 @@ def check_hosts(
     edges: Mapping[int, EdgeCode],
     report: Diagnostics,
 ) -> None:
-    """Report W307 for each reference that lets the request or a model's answer name a host."""
+    """Report W307 for each reference but ``${env.NAME}`` that names a host.
+
+    A flow that says which hosts may be named, in ``deployment.kserve.env``, is taken at its word.
+    """
+    if HOSTS_VARIABLE in graph.flow.deployment.kserve.env:
+        return
     if not any(_may_choose_a_host(graph.flow.nodes[name]) for name in analysis.running):
         return
     flows = _Flows(document, graph, edges)
@@ -75,33 +84,18 @@ def _check_url(
 ) -> None:
     for reference in host_references(url):
         place = flows.place(path, reference)
+        if reference.root == "env":
+            continue
         origin = flows.of_reference(reference, inputs, place)
-        if origin is not None:
-            span, first = place(), origin.place()
-            report.warning(
-                "W307", span, f"the host of this URL comes from {origin.name}",
-                related=[(first, "from here")] if first != span else [],
-                hint="write the host, or read it from ${env.NAME}, with a '/' before what callers may choose",
-            )  # fmt: skip
-
-
-def host_references(url: str) -> list[Reference]:
-    """The references of a URL that say, or may extend, its scheme or host.
-
-    Behind a reference that begins the URL, and so may hold a whole address, none counts.
-    """
-    references = find_references(url, lambda start, end: None)
-    literal = url
-    for reference in references:
-        hidden = "_" * (reference.end - reference.start)
-        literal = literal[: reference.start] + hidden + literal[reference.end :]
-    scheme = literal.find("://")
-    first = min((at for at in map(literal.find, "/?#") if at >= 0), default=len(literal))
-    if scheme < 0 or scheme + 1 > first:
-        return [item for item in references if item.start == 0]
-    after = scheme + 3
-    ends = [at for at in (literal.find(mark, after) for mark in "/?#") if at >= 0]
-    return [item for item in references if item.start < min(ends, default=len(literal))]
+        span = place()
+        first = span if origin is None else origin.place()
+        where = "is not said by the flow" if origin is None else f"comes from {origin.name}"
+        report.warning(
+            "W307", span, f"the host of this URL {where}",
+            related=[(first, "from here")] if first != span else [],
+            hint="write the host, or read it from ${env.NAME}, with a '/' before what callers may"
+            f" choose; others are asked only where {HOSTS_VARIABLE} names them",
+        )  # fmt: skip
 
 
 @dataclass

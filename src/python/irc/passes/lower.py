@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from irc.addresses import written_address
 from irc.diagnostics import Diagnostics, Span, did_you_mean
 from irc.emit.code import Call, Code, Items, call, escaped, literal, mapped, quoted, strings
 from irc.emit.names import IMPORTED, Names
@@ -106,6 +107,15 @@ class Lowering:
         if isinstance(data, list):
             return Items(tuple(self.value(item, (*path, i)) for i, item in enumerate(data)))
         return literal(data)
+
+    def address(self, url: str, path: Path) -> Code:
+        """A URL with references in it, as code; the host that it says may then be asked."""
+        written = written_address(url)
+        if written is not None:
+            code = self.value(written, path)
+            assert isinstance(code, str)  # as that of every text
+            self.result.uses.setdefault("http", []).append(code)
+        return self.value(url, path)
 
     def _check_keys(self, data: dict[str, Any], path: Path) -> None:
         for key in data:

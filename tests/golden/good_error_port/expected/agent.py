@@ -36,7 +36,7 @@ class ErrorPortAgent(Agent):
 
     def load(self) -> bool:
         """Connect what the nodes use."""
-        self.http = HttpClient()
+        self.http = HttpClient("https://example.com")
         return super().load()
 
     async def run(self, request: Inputs, ctx: Context) -> Any:

@@ -106,7 +106,7 @@ class EverythingAgent(Agent):
         """Connect what the nodes use."""
         self.environment = {"RANKER": variable("RANKER"), "TOKEN": variable("TOKEN")}
         self.features = connect_features(PROFILE_FEATURES)
-        self.http = HttpClient()
+        self.http = HttpClient(self.environment["RANKER"])
         self.models = ChatModels(ANSWER_PROMPT, openai=OpenAIChat)
         self.states = StateStore()
         return super().load()

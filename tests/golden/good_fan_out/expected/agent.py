@@ -43,7 +43,7 @@ class FanOutAgent(Agent):
             "WEATHER_URL": variable("WEATHER_URL"),
         }
         self.features = connect_features(PROFILE_FEATURES)
-        self.http = HttpClient()
+        self.http = HttpClient(self.environment["WEATHER_URL"], "https://news.example.com")
         return super().load()
 
     async def run(self, request: Inputs, ctx: Context) -> Any:

@@ -48,7 +48,7 @@ class EffectsAgent(Agent):
     def load(self) -> bool:
         """Connect what the nodes use."""
         self.features = connect_features(STORE_FEATURES)
-        self.http = HttpClient()
+        self.http = HttpClient("https://example.com")
         return super().load()
 
     async def run(self, request: Inputs, ctx: Context) -> Any:

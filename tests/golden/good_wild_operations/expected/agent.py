@@ -51,7 +51,7 @@ class EverythingDeclarativeAgent(Agent):
         """Connect what the nodes use."""
         self.environment = {"API": variable("API"), "TOKEN": variable("TOKEN")}
         self.features = connect_features(READ_FEATURES, READ_MAYBE_FEATURES, WRITE_FEATURES)
-        self.http = HttpClient()
+        self.http = HttpClient(self.environment["API"], "https://api.example.com")
         self.registry = fetch_models(MODEL_MODEL, MODEL3_MODEL)
         return super().load()
 

@@ -127,7 +127,7 @@ class ToolChainAgent(Agent):
     def load(self) -> bool:
         """Connect what the nodes use."""
         self.features = connect_features(FIND_ORDERS_FEATURES)
-        self.http = HttpClient()
+        self.http = HttpClient("https://weather.example.com")
         self.models = ChatModels(ASK_PROMPT, RESEARCHER_PROMPT, azure=AzureChat, openai=OpenAIChat)
         self.states = StateStore()
         return super().load()
