@@ -83,7 +83,9 @@ def group(distributions: Sequence[Distribution]) -> tuple[tuple[Distribution, ..
     """One group a layer, each by name: heavy distributions alone, then the others by size."""
     by_size = sorted(distributions, key=lambda item: (-item.size, item.name))
     heavy = {item.name for item in by_size[:MAX_HEAVY] if item.size >= HEAVY_BYTES}
-    groups = [(item,) for item in distributions if item.name in heavy]
+    groups: list[tuple[Distribution, ...]] = [
+        (item,) for item in distributions if item.name in heavy
+    ]
     rest = [item for item in distributions if item.name not in heavy]
     for bound in SHARED_BYTES:
         groups.append(tuple(item for item in rest if item.size >= bound))
