@@ -132,9 +132,12 @@ class FeatureStoreError(AgentError):
 
     type = "features"
 
-    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
 
 class RowNotFoundError(AgentError):
