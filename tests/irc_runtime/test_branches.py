@@ -96,3 +96,16 @@ def test_a_cancelled_request_cancels_its_branches() -> None:
         return log
 
     assert sorted(run_virtually(main())) == ["branch cancelled", "main cancelled"]
+
+
+def test_a_failure_keeps_what_it_was_raised_from() -> None:
+    async def caused() -> None:
+        raise RuntimeError("failure") from KeyError("cause")
+
+    async def main() -> None:
+        async with Branches() as branches:
+            branches.start(caused())
+
+    with pytest.raises(RuntimeError) as caught:
+        run_virtually(main())
+    assert isinstance(caught.value.__cause__, KeyError)

@@ -42,7 +42,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hopsworks]:
 @pytest.fixture
 def project(server: Hopsworks) -> Hopsworks:
     """The server, with nothing failing and no request noted."""
-    server.heal()
+    server.requests.clear()
+    server.bodies.clear()
+    server.failing.clear()
     return server
 
 

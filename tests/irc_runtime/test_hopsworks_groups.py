@@ -33,7 +33,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueryService]:
 @pytest.fixture
 def project(service: QueryService) -> Hopsworks:
     """The server, with no request noted."""
-    service.state.heal()
+    service.state.requests.clear()
+    service.state.bodies.clear()
     return service.state
 
 

@@ -8,6 +8,8 @@ import pytest
 
 SOURCES = Path("src/python")
 ALWAYS = ("irc_runtime.agent", "irc_runtime.serving")
+#: What serving uses of what kserve itself requires.
+OF_KSERVE = {"httpx", "jwt"}
 HEAVY = {
     "anthropic",
     "boto3",
@@ -17,6 +19,7 @@ HEAVY = {
     "hopsworks",
     "httpx",
     "jinja2",
+    "jwt",
     "openai",
     "pandas",
     "pyarrow",
@@ -64,7 +67,6 @@ def carried(*modules: str) -> set[str]:
     ("modules", "libraries"),
     [
         ((), set()),
-        (("aws_lambda",), set()),
         (("features", "registry"), set()),
         (("http",), {"httpx"}),
         (("models", "prompt", "tools"), {"jinja2"}),
@@ -80,4 +82,10 @@ def carried(*modules: str) -> set[str]:
     ],
 )
 def test_an_agent_carries_what_it_uses(modules: tuple[str, ...], libraries: set[str]) -> None:
-    assert carried(*ALWAYS, *(f"irc_runtime.{module}" for module in modules)) == libraries
+    assert carried(*ALWAYS, *(f"irc_runtime.{module}" for module in modules)) == (
+        libraries | OF_KSERVE
+    )
+
+
+def test_a_function_carries_nothing_of_its_own() -> None:
+    assert carried("irc_runtime.agent", "irc_runtime.aws_lambda") == set()

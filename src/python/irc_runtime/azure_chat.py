@@ -1,8 +1,6 @@
 """Azure OpenAI: the official client's own class for it; a model's name is that of a deployment."""
 
 import os
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from irc_runtime.errors import LoadError
@@ -26,8 +24,8 @@ class AzureChat(OpenAIChat):
         LoadError: there is no address, or neither key nor token.
     """
 
-    def client_of(self, model: ChatModel) -> "Callable[..., openai.AsyncOpenAI]":
-        """What makes the official client for the model's resource, of an ``http_client``."""
+    def connect(self, model: ChatModel) -> "openai.AsyncOpenAI":
+        """The official client for the model's resource."""
         import openai
 
         endpoint = model.endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
@@ -42,8 +40,7 @@ class AzureChat(OpenAIChat):
             raise LoadError(
                 f"model '{model.name}' needs the environment variable AZURE_OPENAI_API_KEY"
             )
-        return partial(
-            openai.AsyncAzureOpenAI,
+        return openai.AsyncAzureOpenAI(
             azure_endpoint=endpoint,
             api_version=os.environ.get("OPENAI_API_VERSION") or API_VERSION,
             max_retries=0,

@@ -40,7 +40,8 @@ class Branches:
         try:
             await self._group.__aexit__(kind, error, traceback)
         except BaseExceptionGroup as group:
-            raise self._first(group) from None
+            failure = self._first(group)
+            raise failure from failure.__cause__  # and without the group
 
     def _first(self, group: BaseExceptionGroup[BaseException]) -> BaseException:
         for task in self._tasks:

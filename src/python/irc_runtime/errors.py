@@ -26,10 +26,6 @@ HOPELESS = (
 )
 
 
-#: The kinds of failure that flows tell apart; all others are ``error``.
-KINDS = ("timeout", "validation_fail")
-
-
 class AgentError(Exception):
     """The root of the hierarchy."""
 
@@ -92,7 +88,7 @@ class PromptError(AgentError):
 
 
 class ModelError(AgentError):
-    """A model did not answer."""
+    """A model did not answer; ``response_status`` is its server's status, where it sent one."""
 
     def __init__(
         self,
@@ -100,11 +96,13 @@ class ModelError(AgentError):
         *,
         retryable: bool,
         type: str = "error",
+        response_status: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.retryable = retryable
         self.type = type
+        self.response_status = response_status
         self.retry_after_s = retry_after_s
 
 
@@ -132,12 +130,9 @@ class FeatureStoreError(AgentError):
 
     type = "features"
 
-    def __init__(
-        self, reason: str, *, retryable: bool = False, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, retryable: bool = False) -> None:
         super().__init__(reason)
         self.retryable = retryable
-        self.retry_after_s = retry_after_s
 
 
 class RowNotFoundError(AgentError):
@@ -237,7 +232,7 @@ class NodeError(AgentError):
     @property
     def kind(self) -> str:
         """The failure as a prompt's ``fallback.on`` names it: timeout, validation_fail or error."""
-        return self.type if self.type in KINDS else "error"
+        return self.type if self.type in ("timeout", "validation_fail") else "error"
 
     def as_port(self) -> dict[str, Any]:
         """The value that the node's error port delivers."""
@@ -260,12 +255,6 @@ def error_type(cause: BaseException) -> str:
     if isinstance(cause, AgentError):
         return cause.type
     return "timeout" if isinstance(cause, TimeoutError) else "error"
-
-
-def failure_kind(cause: BaseException) -> str:
-    """A failure as a prompt's ``fallback.on`` and metrics name it: one of KINDS, or ``error``."""
-    kind = error_type(cause)
-    return kind if kind in KINDS else "error"
 
 
 def is_retryable(cause: BaseException) -> bool:

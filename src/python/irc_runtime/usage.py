@@ -7,7 +7,13 @@ from irc_runtime.prompt import Prompt
 
 
 def report_usage(prompt: Prompt, usage: Usage | None, context: Context) -> None:
-    """Report one call of a model; counts are left out where the server did not give them."""
+    """Report one call of a model, and add it to what the request costs.
+
+    Counts are left out where the server did not give them.
+    """
+    if usage is not None:
+        context.input_tokens += usage.input_tokens
+        context.output_tokens += usage.output_tokens
     event(
         INFO,
         "model_called",

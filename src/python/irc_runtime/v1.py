@@ -36,6 +36,17 @@ async def answer(agent: Agent, payload: Any, headers: Mapping[str, str] | None) 
         AgentError: a request failed; of several, the first in order.
     """
     requests, several = requests_of(agent, payload)
+    return await answer_requests(agent, requests, headers, several=several)
+
+
+async def answer_requests(
+    agent: Agent,
+    requests: Sequence[Mapping[str, Any]],
+    headers: Mapping[str, str] | None,
+    *,
+    several: bool,
+) -> Any:
+    """``answer``, for what ``requests_of`` gave."""
     if several:
         return {"predictions": await answer_all(agent, requests, headers)}
     return await agent.predict(requests[0], headers)

@@ -1,18 +1,13 @@
 """``irc image``: the layers that agents share."""
 
-from __future__ import annotations
-
 import json
 import platform as machine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from irc.cli.output import COMPRESSION, reported
-
-if TYPE_CHECKING:
-    from irc.oci.compression import Compression
+from irc.cli.output import reported
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -32,10 +27,7 @@ def image() -> None:
     "Default: Debian packages of this machine's own suite.",
 )
 @click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
-@COMPRESSION
-def base(
-    output_dir: Path, reference: str | None, platform: str | None, compression: Compression
-) -> None:
+def base(output_dir: Path, reference: str | None, platform: str | None) -> None:
     """Make or take a base image: a Python interpreter and its libraries."""
     from irc.oci.base import Platform, build_debian_base
 
@@ -43,7 +35,7 @@ def base(
         if reference is None:
             if platform is not None:
                 raise click.UsageError("--platform goes with --from")
-            built = build_debian_base(output_dir, compression)
+            built = build_debian_base(output_dir)
         else:
             from irc.oci.existing import take_base
 
@@ -55,13 +47,12 @@ def base(
 @image.command()
 @click.option("--pex", type=_FOLDER, required=True, help="A packed PEX of the requirements alone.")
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where deps.json and blobs/ go.")
-@COMPRESSION
-def deps(pex: Path, output_dir: Path, compression: Compression) -> None:
+def deps(pex: Path, output_dir: Path) -> None:
     """Make the layers of third-party requirements."""
     from irc.oci.thirdparty import build_third_party
 
     with reported():
-        built, warnings = build_third_party(pex, output_dir, compression)
+        built, warnings = build_third_party(pex, output_dir)
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
         _write_json(output_dir / "deps.json", built.to_json())

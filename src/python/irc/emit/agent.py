@@ -15,6 +15,7 @@ from irc.emit.writer import Run, Writer
 from irc.ir.graph import Graph
 from irc.oci.conventions import LAMBDA_HANDLER
 from irc.passes.analyse import Analysis
+from irc.passes.answer_nodes import answer_nodes
 from irc.passes.plan import Plan
 from irc.providers import PROVIDERS
 from irc.source import Document
@@ -174,6 +175,8 @@ class _AgentEmitter:
                     writer.line("requires = ", strings(self.flow.context.requires))
                 if self.flow.context.optional:
                     writer.line("optional = ", strings(self.flow.context.optional))
+            if speaking := answer_nodes(self.compiled.graph):
+                writer.line("answer_nodes = ", strings(speaking))
             self._write_load(writer)
             writer.blank()
             emitter = FlowEmitter(

@@ -11,13 +11,17 @@ import signal
 import socket
 from collections.abc import Callable
 
+from kserve import model_server  # type: ignore[import-untyped]  # it says nothing of its types
+
 from irc_runtime.agent import Agent
 from irc_runtime.errors import public_reason
 from irc_runtime.events import ERROR, INFO, event
 from irc_runtime.node import Node
 from irc_runtime.serving import options, ports
+from irc_runtime.serving.authentication import token_check
 from irc_runtime.serving.logs import configure_logging
 from irc_runtime.serving.model import AgentModel
+from irc_runtime.serving.openai_endpoints import add_endpoints
 from irc_runtime.serving.server import AgentServer
 from irc_runtime.serving.workers import Supervisor
 
@@ -75,9 +79,11 @@ def _serve(
     model = AgentModel(agent, command.model_name)
     try:
         model.load()
+        server.tokens = token_check()
     except Exception as error:  # noqa: BLE001  # the boundary: a traceback would be pages, and quote
         _report_load(agent, public_reason(error))
         return 1
+    add_endpoints(model_server.app, model)
     try:
         cancelled = server.start([model])
     except ports.PortError as error:

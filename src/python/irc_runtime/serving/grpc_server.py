@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grpc import aio  # type: ignore[import-untyped]  # its stubs are another package
 from kserve import InferRequest  # type: ignore[import-untyped]  # it says nothing of its types
@@ -16,6 +16,10 @@ from irc_runtime.agent import DEADLINE_HEADER
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import answer_of
+from irc_runtime.serving.authentication import RequireTokenOverGrpc
+
+if TYPE_CHECKING:
+    from irc_runtime.serving.token_check import TokenCheck
 
 #: gRPC's own deadline where the caller set none: years.
 NO_DEADLINE_S = 10**8
@@ -75,9 +79,16 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
     """
 
     def __init__(
-        self, admission: Admission, max_request_bytes: int, max_send_bytes: int, **options: Any
+        self,
+        admission: Admission,
+        max_request_bytes: int,
+        max_send_bytes: int,
+        *,
+        tokens: "TokenCheck | None",
+        **options: Any,
     ) -> None:
         super().__init__(kwargs={}, **options)
+        self._interceptors = () if tokens is None else (RequireTokenOverGrpc(tokens),)
         self._max_request_bytes = max_request_bytes
         self._max_send_bytes = max_send_bytes
         self._servicer = AgentServicer(
@@ -93,6 +104,7 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
         """
         self._server = aio.server(
             ThreadPoolExecutor(max_workers),
+            interceptors=self._interceptors,
             options=[
                 ("grpc.max_receive_message_length", self._max_request_bytes),
                 ("grpc.max_send_message_length", self._max_send_bytes),

@@ -14,6 +14,7 @@ from irc_runtime import v1
 from irc_runtime.agent import Agent
 from irc_runtime.errors import AgentError
 from irc_runtime.serving.answers import AnswerError
+from irc_runtime.serving.claims import admitted
 from irc_runtime.serving.event_stream import event_stream, wants_events
 from irc_runtime.serving.tensors import requests_of, response_of
 
@@ -51,14 +52,16 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
         agent = self.agent
         try:
             if isinstance(payload, InferRequest):
-                requests = requests_of(payload)
+                requests = admitted(requests_of(payload))
                 return response_of(payload, await v1.answer_all(agent, requests, headers))
             if isinstance(payload, bytes):  # of another content type, as curl sends it unasked
                 payload = v1.parsed(payload)
+            asked, several = v1.requests_of(agent, payload)
+            asked = admitted(asked)
             if wants_events(headers):
-                asked, several = v1.requests_of(agent, payload)
                 return event_stream(agent, asked, headers, several=several)
-            return _answer(await v1.answer(agent, payload, headers), response_headers)
+            answer = await v1.answer_requests(agent, asked, headers, several=several)
+            return _answer(answer, response_headers)
         except AgentError as error:
             raise AnswerError(error, headers) from error
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -22,10 +22,14 @@ from starlette.exceptions import HTTPException
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import NOT_READY, AnswerError, answer_error
+from irc_runtime.serving.authentication import RequireToken
 from irc_runtime.serving.connections import Connection
 from irc_runtime.serving.event_stream import EventStreamHeaders
 from irc_runtime.serving.gate import Gate
 from irc_runtime.serving.options import Limits
+
+if TYPE_CHECKING:
+    from irc_runtime.serving.token_check import TokenCheck
 
 #: Failures that a request over REST can meet outside of the agent.
 FAILURES = (
@@ -54,6 +58,7 @@ class RestServer(RESTServer):  # type: ignore[misc]  # kserve says nothing of it
         limits: Limits,
         started: Callable[[], None],
         *arguments: Any,
+        tokens: "TokenCheck | None",
         **options: Any,
     ) -> None:
         super().__init__(FASTAPI_APP_IMPORT_STRING, *arguments, **options)
@@ -61,7 +66,7 @@ class RestServer(RESTServer):  # type: ignore[misc]  # kserve says nothing of it
         self._listener = listener
         config = self.config
         config.app, config.http, config.ws, config.proxy_headers = (
-            self.gate,
+            self.gate if tokens is None else RequireToken(self.gate, tokens),
             Connection,
             "none",
             False,

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kserve  # type: ignore[import-untyped]  # it says nothing of its types
 from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]
@@ -24,6 +24,9 @@ from irc_runtime.serving.grpc_server import GrpcServer
 from irc_runtime.serving.options import Limits
 from irc_runtime.serving.rest import CANCEL_S, RestServer
 from irc_runtime.serving.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from irc_runtime.serving.token_check import TokenCheck
 
 #: Seconds in which connections to models and stores are closed at the end.
 CLOSE_S = 5.0
@@ -94,6 +97,9 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         listener: the socket of REST, bound to ``http_port``.
         serving: called once it takes requests.
         options: as ``kserve.ModelServer`` takes them.
+
+    Attributes:
+        tokens: the check of tokens, where requests have to bring one.
     """
 
     def __init__(
@@ -114,6 +120,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         self._admission = Admission(limits)
         self.dataplane = AgentDataPlane(self._admission, model_registry=self.registered_models)
         self.model_repository_extension = FixedModels(model_registry=self.registered_models)
+        self.tokens: TokenCheck | None = None
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._delay_s = 0.0
@@ -133,6 +140,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
             timeout_keep_alive=self.timeout_keep_alive,
             ssl_certfile=self.ssl_certfile,
             ssl_keyfile=self.ssl_keyfile,
+            tokens=self.tokens,
         )
         self._grpc_server = GrpcServer(
             self._admission,
@@ -141,6 +149,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
             port=self.grpc_port,
             data_plane=self.dataplane,
             model_repository_extension=self.model_repository_extension,
+            tokens=self.tokens,
         )
         factory = self._rest_server.config.get_loop_factory()
         with asyncio.Runner(loop_factory=factory) as runner:
