@@ -167,7 +167,7 @@ def size_rows(checkout: Checkout) -> list[Row]:
     """Layers that hold the agent's own code, and the blobs of the image in all."""
     sizes: dict[str, float] = {}
     for layer in image(checkout)["layers"]:
-        sizes[layer["content"]] = sizes.get(layer["content"], 0) + layer["size"] / 1e3
+        sizes[layer["role"]] = sizes.get(layer["role"], 0) + layer["size"] / 1e3
     blobs = (checkout.root / DIST / "image/blobs/sha256").iterdir()
     total_mb = sum(blob.stat().st_size for blob in blobs) / 1e6
     return [

@@ -75,7 +75,7 @@ def hopsworks_project(folder: Path) -> Iterator[Hopsworks]:
             10: {"weights.json": b'{"bias": 10}', "notes/about.txt": b"by the growth team"},
         }
     }
-    groups = [group, scores(), visited]
+    groups = [group, scores(), visited, notes()]
     with hopsworks_server(groups=groups, views=views, models=models) as server:
         environment = {**server.environment(folder), "IRC_FEATURES": "hopsworks://"}
         with patch.dict("os.environ", environment):

@@ -133,6 +133,69 @@ def test_a_question_given_up_in_time_is_not_asked_and_takes_no_other_with_it() -
     run_virtually(main())
 
 
+def test_a_question_given_up_during_its_call_takes_no_other_with_it() -> None:
+    async def main() -> None:
+        store = Store()
+        given_up, kept = (asyncio.create_task(store.after(0.0, q)) for q in "ab")
+        await asyncio.sleep(CALL_S / 2)
+        given_up.cancel()
+        assert await kept == ("p b", CALL_S)
+        assert given_up.cancelled()
+        assert [questions for _, _, questions in store.calls] == [["a", "b"]]
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4])
+def test_a_call_that_nobody_waits_for_is_given_up_and_leaves_nothing(turns: int) -> None:
+    """Whether it was given up before the call began, or later."""
+
+    async def main() -> None:
+        store = Store()
+        asked = [asyncio.create_task(store.batcher("p", q)) for q in "ab"]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in asked:
+            task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert store.batcher._places == {}
+        assert await store.after(0.0, "c") == ("p c", CALL_S)
+
+    run_virtually(main())
+
+
+def test_without_a_window_a_place_has_one_call_at_a_time() -> None:
+    async def main() -> None:
+        store = Store(window_s=None, max_questions=3)
+        delays = {"a": 0.0, "b": 0.001, "c": 0.002, "d": 0.003, "e": 0.004, "f": 0.005}
+        await asyncio.gather(*(store.after(delay_s, q) for q, delay_s in delays.items()))
+        assert store.calls == [
+            (0.0, "p", ["a"]),
+            (CALL_S, "p", ["b", "c", "d"]),
+            (2 * CALL_S, "p", ["e", "f"]),
+        ]
+
+    run_virtually(main())
+
+
+def test_a_call_that_is_to_finish_does_so_for_nobody_and_before_closing() -> None:
+    async def main() -> None:
+        store = Store(window_s=None, finish=True)
+        given_up = asyncio.create_task(store.batcher("p", "a"))
+        await asyncio.sleep(CALL_S / 2)
+        given_up.cancel()
+        waiting = asyncio.create_task(store.batcher("p", "b"))
+        await asyncio.sleep(0)
+        await store.batcher.close()
+        assert await waiting == "p b"
+        assert store.calls == [(0.0, "p", ["a"]), (CALL_S, "p", ["b"])]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(main())
+
+
 def test_closing_gives_up_what_is_under_way() -> None:
     async def main() -> None:
         store = Store()

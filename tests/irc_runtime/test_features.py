@@ -4,29 +4,14 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
 from irc_runtime.features import FeatureRead, FeatureWrite, connect_features
-from irc_runtime.features.load import load_features
 from irc_runtime.features.sqlite import AS_OF, SqliteFeatures
 from irc_runtime.registry import RegisteredModel, fetch_models
-
-CUSTOMERS = """\
-user_id,event_time,name,plan,tickets
-u1,2024-01-15T09:00:00Z,Ada,free,0
-u1,2024-06-01T12:30:00+02:00,Ada,gold,2
-1001,2024-01-01,Bob,free,
-"""
-
-
-def load(store: Path, name: str, text: str = CUSTOMERS, **options: Any) -> None:
-    source = store.with_name("source.csv")
-    source.write_text(text)
-    settings = {"version": 1, "key": ("user_id",), "event_time": "event_time", **options}
-    load_features(source, store, name=name, **settings)
+from tests.irc_runtime.feature_files import CUSTOMERS, load, read
 
 
 @pytest.fixture
@@ -34,29 +19,6 @@ def store(tmp_path: Path) -> Path:
     path = tmp_path / "features.db"
     load(path, "customers")
     return path
-
-
-def read(
-    store: Path,
-    name: str,
-    key: dict[str, Any] | None = None,
-    *,
-    as_of: str | None = None,
-    optional: bool = False,
-    **options: Any,
-) -> Any:
-    key = {"user_id": "u1"} if key is None else key
-
-    async def main() -> Any:
-        features = SqliteFeatures(str(store))
-        try:
-            wanted = FeatureRead(name, key=tuple(key), **options)
-            reading = features.find if optional else features.read
-            return await reading(wanted, key, as_of=as_of)
-        finally:
-            await features.close()
-
-    return asyncio.run(main())
 
 
 @pytest.mark.parametrize(
@@ -216,48 +178,6 @@ def test_what_is_loaded_while_an_agent_runs_is_seen(store: Path) -> None:
         await features.close()
 
     asyncio.run(main())
-
-
-def test_records_can_be_written_and_are_point_in_time_too(store: Path) -> None:
-    async def main() -> None:
-        features = SqliteFeatures(str(store))
-        record = {"user_id": "u1", "plan": "team"}
-        group = FeatureWrite("customers")
-        assert await features.write(group, record, event_time="2024-03-01T00:00:00Z")
-        more = [{"user_id": f"w{i}", "event_time": "2024-01-01T00:00:00Z"} for i in range(3)]
-        assert await features.write(FeatureWrite("customers_v1"), more)
-        customers = FeatureRead("customers", key=("user_id",))
-        row = await features.read(customers, {"user_id": "u1"}, as_of="2024-03-02T00:00:00Z")
-        assert row == {"user_id": "u1", "plan": "team", "event_time": "2024-03-01T00:00:00Z"}
-        plan = FeatureRead("customers", key=("user_id",), features=("plan", "tickets"))
-        assert await features.read(plan, {"user_id": "u1"}) == {"plan": "gold", "tickets": 2}
-        assert await features.read(customers, {"user_id": "w2"})
-        await features.close()
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ({"user_id": "u1"}, "no event time"),
-        ({"event_time": "2024-01-01"}, "key"),
-        ({"user_id": "u1", "event_time": "soon"}, "not a time"),
-        ({"user_id": "u1", "plann": 1, "event_time": "2024-01-01"}, "did you mean 'plan'"),
-        ({"user_id": "u1", "plan": {1}, "event_time": "2024-01-01"}, "not JSON"),
-        (["text"], "is a str"),
-    ],
-)
-def test_records_that_do_not_fit_are_refused(store: Path, data: Any, message: str) -> None:
-    async def main() -> None:
-        features = SqliteFeatures(str(store))
-        try:
-            await features.write(FeatureWrite("customers"), data)
-        finally:
-            await features.close()
-
-    with pytest.raises(FeatureStoreError, match=message):
-        asyncio.run(main())
 
 
 def test_the_environment_names_the_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hopsworks]:
 @pytest.fixture
 def project(server: Hopsworks) -> Hopsworks:
     """The server, with nothing failing and no request noted."""
-    server.requests.clear()
-    server.bodies.clear()
-    server.failing.clear()
+    server.heal()
     return server
 
 

@@ -33,8 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueryService]:
 @pytest.fixture
 def project(service: QueryService) -> Hopsworks:
     """The server, with no request noted."""
-    service.state.requests.clear()
-    service.state.bodies.clear()
+    service.state.heal()
     return service.state
 
 

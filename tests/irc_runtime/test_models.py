@@ -149,14 +149,3 @@ def test_a_missing_key_is_found_at_load(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_unknown_provider_is_found_at_load() -> None:
     with pytest.raises(LoadError, match=r"unknown provider 'tape'; there is openai"):
         ChatModels(prompt_of(provider="tape"), openai=OpenAIChat)
-
-
-def test_one_client_serves_all_prompts_of_an_endpoint(server: OpenAIServer) -> None:
-    async def main() -> int:
-        models = ChatModels(
-            prompt_of(), prompt_of(SCHEMA), prompt_of(endpoint=server.base_url), openai=OpenAIChat
-        )
-        await models.close()
-        return len(models._clients)
-
-    assert asyncio.run(main()) == 2

@@ -2,129 +2,21 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from irc_runtime.anthropic_chat import AnthropicChat
-from irc_runtime.azure_chat import AzureChat
-from irc_runtime.bedrock_chat import BedrockChat
-from irc_runtime.chat import ChatClient
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
 from irc_runtime.models import ChatModels
-from irc_runtime.node import Inputs, Node, Outputs, node
-from irc_runtime.openai_chat import OpenAIChat
+from irc_runtime.node import Inputs, Outputs
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from irc_runtime.streaming import TokenSink, TokenStream
-from irc_runtime.tools import Tool
-from tests.irc_runtime.agents import agent_of
-from tests.standins.anthropic_server import AnthropicServer
-from tests.standins.bedrock_server import BedrockServer
-from tests.standins.openai_server import OpenAIServer
+from tests.irc_runtime.providers import LOOSE, PROVIDERS, STOPS, STRICT, Asked, heard, tool
 from tests.standins.openai_wire import Answer, CutConnection, Failure, Malformed, Reply
-
-STRICT = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["text"],
-    "properties": {"text": {"type": "string"}},
-}
-LOOSE = {"type": "object", "required": ["text"], "properties": {"text": {"maxLength": 9}}}
-VARIABLES = {
-    "OPENAI_API_KEY": "k", "AZURE_OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k",
-    "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "k", "AWS_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Provider:
-    """One provider: its client, its stand-in, and where that listens."""
-
-    name: str
-    client: Callable[[ChatModel], ChatClient]
-    server: Callable[[], AbstractContextManager[Any]]
-    endpoint: Callable[[Any], str]
-    variable: str
-    #: The errors after which a stream breaks off that another attempt can mend.
-    overloaded: str
-
-
-PROVIDERS = [
-    Provider("openai", OpenAIChat, OpenAIServer, lambda s: s.base_url, "OPENAI_API_KEY", "x"),
-    Provider(
-        "azure", AzureChat, OpenAIServer, lambda s: s.base_url.removesuffix("/v1"),
-        "AZURE_OPENAI_API_KEY", "x",
-    ),
-    Provider(
-        "anthropic", AnthropicChat, AnthropicServer, lambda s: s.url,
-        "ANTHROPIC_API_KEY", "overloaded_error",
-    ),
-    Provider(
-        "bedrock", BedrockChat, BedrockServer, lambda s: s.url,
-        "AWS_ACCESS_KEY_ID", "throttlingException",
-    ),
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A provider whose stand-in listens."""
-
-    provider: Provider
-    server: Any
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [request.body for request in self.server.requests]
-
-    def prompt(self, **options: Any) -> Prompt:
-        endpoint = self.provider.endpoint(self.server)
-        model = ChatModel(self.provider.name, "some-model", endpoint)
-        return Prompt("answer", "{{ query }}", model, system="Be brief.", **options)
-
-    def complete(self, prompt: Prompt, stream: TokenStream | None = None, **tools: Any) -> Any:
-        """One completion; keywords are bodies of nodes that are tools."""
-
-        async def main() -> Any:
-            models = ChatModels(prompt, **{self.provider.name: self.provider.client})
-            context = Context({"user_id": "u1"})
-            context.tokens = None if stream is None else TokenSink(stream)
-            nodes = {name: node(Node(name, timeout_s=5))(body) for name, body in tools.items()}
-            agent = agent_of(Node("other"), _nothing, None, **nodes)
-            try:
-                return await models.complete(prompt, {"query": "secret"}, context, agent=agent)
-            finally:
-                await models.close()
-
-        return asyncio.run(main())
-
-
-async def _nothing(agent: Any, inputs: Inputs, context: Context) -> Outputs:
-    return {}
-
-
-@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
-def asked(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
-    for name, value in VARIABLES.items():
-        monkeypatch.setenv(name, value)
-    with request.param.server() as server:
-        yield Asked(request.param, server)
-
-
-def heard(stream: TokenStream) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    while not stream._events.empty():
-        event = stream._events.get_nowait()
-        found.append((event.kind, event.data.get("text")))
-    return found
 
 
 def test_a_text_is_asked_for_and_given_back(asked: Asked) -> None:
@@ -162,11 +54,6 @@ def test_a_second_answer_that_does_not_fit_is_a_failed_validation(asked: Asked) 
         asked.complete(asked.prompt(output_schema=Schema(LOOSE)))
     assert caught.value.retryable
     assert len(asked.bodies) == 2
-
-
-def tool(name: str, **options: Any) -> Tool:
-    parameters = Schema({"type": "object", "properties": {"day": {"type": "string"}}})
-    return Tool(name, name, parameters, description="Does it.", takes=("day",), **options)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -267,6 +154,7 @@ def test_a_stream_that_breaks_off_is_retryable(asked: Asked, error: bool) -> Non
     ("reply", "retryable"),
     [
         (Failure(400), False),
+        (Failure(401), False),
         (Failure(403), False),
         (Failure(404), False),
         (Failure(429), True),
@@ -288,18 +176,36 @@ def test_failures_are_retryable_or_not(
     assert len(asked.bodies) == 1
 
 
-def test_a_retry_after_is_kept_and_messages_are_not(asked: Asked) -> None:
-    asked.server.script(Failure(429, "secret limit", retry_after_s=2.5))
+IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(seconds=3600), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least_s", "most_s"),
+    [
+        ({"Retry-After": "2.5"}, 2.5, 2.5),
+        ({"Retry-After": IN_AN_HOUR}, 1800, 3600),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0, 0),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25, 0.25),
+        ({"retry-after-ms": "soon", "Retry-After": "1"}, 1, 1),
+    ],
+)
+def test_a_retry_after_is_kept_and_messages_are_not(
+    asked: Asked, headers: dict[str, str], least_s: float, most_s: float
+) -> None:
+    asked.server.script(Failure(429, "secret limit", headers=headers))
     with pytest.raises(ModelError, match="answered 429") as caught:
         asked.complete(asked.prompt())
-    assert caught.value.retry_after_s == 2.5
+    assert caught.value.retry_after_s is not None
+    assert least_s <= caught.value.retry_after_s <= most_s
     assert "secret" not in caught.value.reason
 
 
-STOPS = {
-    "openai": ("length", "content_filter"), "azure": ("length", "content_filter"),
-    "anthropic": ("max_tokens", "refusal"), "bedrock": ("max_tokens", "guardrail_intervened"),
-}  # fmt: skip
+@pytest.mark.parametrize("asked", PROVIDERS[:2], indirect=True, ids=lambda item: item.name)
+def test_a_prompt_that_a_filter_takes_away_is_not_sent_again(asked: Asked) -> None:
+    asked.server.script(Failure(400, "secret", code="content_filter"))
+    with pytest.raises(ValidationFailedError, match="the prompt was held back") as caught:
+        asked.complete(asked.prompt())
+    assert not caught.value.retryable
 
 
 def test_an_answer_that_is_cut_off_or_held_back_is_no_answer(asked: Asked) -> None:
@@ -320,16 +226,6 @@ def test_a_missing_key_is_found_at_load(asked: Asked, monkeypatch: pytest.Monkey
     )
     with pytest.raises(LoadError, match=f"prompt 'answer'.*{asked.provider.variable}"):
         ChatModels(Prompt("answer", "", model), **{asked.provider.name: asked.provider.client})
-
-
-def test_tokens_are_counted(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
-    asked.server.script(Answer("Hello there."))
-    with caplog.at_level(logging.INFO, "irc"):
-        asked.complete(asked.prompt(stream=True))
-    fields = next(r.fields for r in caplog.records if r.event == "model_called")  # type: ignore[attr-defined]
-    assert (fields["input_tokens"], fields["output_tokens"]) == (7, 3)
-    assert fields["provider"] == asked.provider.name
-    assert "Hello" not in caplog.text
 
 
 def test_a_temperature_is_sent_where_it_is_set(asked: Asked) -> None:

@@ -38,12 +38,8 @@ class AnthropicServer(WireServer):
 
     def failure(self, failure: Failure) -> Response:
         error = {"type": ERRORS.get(failure.status, "api_error"), "message": failure.message}
-        retry = (
-            {} if failure.retry_after_s is None else {"Retry-After": f"{failure.retry_after_s:g}"}
-        )
-        return Response(
-            failure.status, json.dumps({"type": "error", "error": error}).encode(), retry
-        )
+        body = json.dumps({"type": "error", "error": error}).encode()
+        return Response(failure.status, body, failure.all_headers)
 
     def answer(self, request: Request, answer: Answer) -> Response:
         forced = [tool["name"] for tool in request.body.get("tools", [])][-1:]

@@ -14,7 +14,7 @@ from tests.standins.openai_wire import Answer, Failure
 from tests.standins.wire_server import Request, Response, WireServer
 
 CODES = {
-    400: "ValidationException", 403: "AccessDeniedException", 404: "ResourceNotFoundException",
+    400: "ValidationException", 401: "UnrecognizedClientException", 403: "AccessDeniedException", 404: "ResourceNotFoundException",
     429: "ThrottlingException",
 }  # fmt: skip
 
@@ -39,11 +39,8 @@ class BedrockServer(WireServer):
 
     def failure(self, failure: Failure) -> Response:
         code = CODES.get(failure.status, "InternalServerException")
-        retry = (
-            {} if failure.retry_after_s is None else {"Retry-After": f"{failure.retry_after_s:g}"}
-        )
         body = json.dumps({"message": failure.message}).encode()
-        return Response(failure.status, body, {"x-amzn-ErrorType": code, **retry})
+        return Response(failure.status, body, {"x-amzn-ErrorType": code, **failure.all_headers})
 
     def answer(self, request: Request, answer: Answer) -> Response:
         config = request.body.get("toolConfig", {})

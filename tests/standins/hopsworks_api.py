@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import ssl
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ class Hopsworks:
         models: by name and version the files, by their path.
         requests: method and path of what came, in order.
         failing: status by path, for paths that fail.
+        garbled: body by path, for paths whose answer is not what it should be.
+        cut: paths whose connection ends without an answer.
+        retry_after_s: what failures name in ``Retry-After``.
         held: paths that wait until ``release`` is set; ``holding`` is set when one does.
         queries: rows and columns of the queries that the query service was asked for.
     """
@@ -35,6 +39,7 @@ class Hopsworks:
     port: int = 0
     certificate: str = ""
     key: str = ""
+    tls: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     groups: list[Group] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
     models: dict[str, dict[int, dict[str, bytes]]] = field(default_factory=dict)
@@ -42,6 +47,9 @@ class Hopsworks:
     requests: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
+    garbled: dict[str, bytes] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
+    retry_after_s: int | None = None
     held: set[str] = field(default_factory=set)
     holding: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
@@ -65,8 +73,16 @@ class Hopsworks:
         pairs = zip(self.requests, self.bodies, strict=True)
         return [body for (_, path), body in pairs if part in path]
 
+    def heal(self) -> None:
+        """Nothing fails, and no request is noted."""
+        self.retry_after_s = None
+        for troubles in (self.failing, self.garbled, self.cut, self.held):
+            troubles.clear()
+        self.requests.clear()
+        self.bodies.clear()
+
     def answer(self, method: str, target: str, headers: Any, body: Any) -> tuple[int, Any]:
-        """Status and body of the answer to one request."""
+        """Status and body of the answer to one request; ``ConnectionError`` where there is none."""
         url = urlsplit(target)
         path = unquote(url.path).removeprefix("/hopsworks-api/api")
         self.requests.append((method, path))
@@ -74,6 +90,10 @@ class Hopsworks:
         if path in self.held:
             self.holding.set()
             self.release.wait(30)
+        if path in self.cut:
+            raise ConnectionAbortedError
+        if path in self.garbled:
+            return 200, self.garbled[path]
         if path in self.failing:
             return self.failing[path], {"errorCode": 1, "errorMsg": "out of order"}
         given = headers.get("X-API-KEY") or headers.get("Authorization", "").partition(" ")[2]

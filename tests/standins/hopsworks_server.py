@@ -8,7 +8,6 @@ each stand-in has a loopback address of its own.
 import ipaddress
 import json
 import os
-import ssl
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -33,11 +32,17 @@ def _handler(state: Hopsworks) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = json.loads(content) if content else None
-            status, answer = state.answer(self.command, self.path, self.headers, body)
+            try:
+                status, answer = state.answer(self.command, self.path, self.headers, body)
+            except ConnectionError:
+                self.close_connection = True
+                return
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            if status != 200 and state.retry_after_s is not None:
+                self.send_header("Retry-After", str(state.retry_after_s))
             self.end_headers()
             self.wfile.write(data)
 
@@ -66,16 +71,15 @@ def hopsworks_server(
     address = _own_address()
     state = Hopsworks(address, groups=list(groups), views=list(views), models=models or {})
     state.certificate, state.key = self_signed(address, INTERNAL_NAME)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(state.certificate + state.key)
         file.flush()
-        context.load_cert_chain(file.name)
+        state.tls.load_cert_chain(file.name)
     with ExitStack() as stack:
         for port in (0, ONLINE_PORT):
             server = ThreadingHTTPServer((address, port), _handler(state))
             stack.callback(server.server_close)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.socket = state.tls.wrap_socket(server.socket, server_side=True)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
             state.port = state.port or server.server_address[1]

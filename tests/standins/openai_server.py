@@ -72,6 +72,7 @@ class OpenAIServer:
         port: the port to listen on; 0 takes a free one, which then stands here.
         otherwise: the reply once the script is at its end.
         requests: all requests so far, in the order of their arrival.
+        accepted: how many connections were made so far.
         abandoned: set once a client went away before its answer was there.
     """
 
@@ -79,6 +80,7 @@ class OpenAIServer:
     otherwise: Reply = field(default_factory=Answer)
     verbose: bool = False
     requests: list[Recorded] = field(default_factory=list)
+    accepted: int = 0
     abandoned: threading.Event = field(default_factory=threading.Event)
     _script: deque[Reply] = field(default_factory=deque)
     _server: "_Server | None" = None
@@ -157,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.server.lock:
             self.server.connections.add(self.connection)
+            self.server.owner.accepted += 1
 
     def finish(self) -> None:
         with self.server.lock:
@@ -188,10 +191,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply, body: Any, number: int) -> None:
         match reply:
-            case Failure(status, message, retry_after_s):
-                retry = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
-                error = {"message": message, "type": "scripted", "param": None, "code": None}
-                self._send_bytes(status, json.dumps({"error": error}).encode(), retry)
+            case Failure(status, message, code=code):
+                error = {"message": message, "type": "scripted", "param": None, "code": code}
+                content = json.dumps({"error": error}).encode()
+                self._send_bytes(status, content, reply.all_headers)
             case Malformed(content):
                 self._send_bytes(200, content)
             case CutConnection():

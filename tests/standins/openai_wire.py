@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PATH = "/v1/chat/completions"
@@ -44,11 +44,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer with an error status, in the protocol's own form."""
+    """An answer with an error status, in the protocol's own form.
+
+    Attributes:
+        code: the protocol's name of the error, where it has one of its own.
+        headers: further headers, as ``Location``.
+    """
 
     status: int
     message: str = "scripted failure"
     retry_after_s: float | None = None
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        retry = {} if self.retry_after_s is None else {"Retry-After": f"{self.retry_after_s:g}"}
+        return {**retry, **self.headers}
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ def completion(answer: Answer, model: str, number: int) -> dict[str, Any]:
         "choices": [
             {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
         ],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
     }
 
 

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from tests.standins.openai_wire import Answer, CutConnection, Failure, Malformed, Reply
 
+_counting = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Request:
@@ -38,6 +40,7 @@ class WireServer(ABC):
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.accepted = 0  # connections so far
         self._script: deque[Reply] = deque()
         self._server: ThreadingHTTPServer | None = None
 
@@ -98,6 +101,11 @@ class WireServer(ABC):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_owner: WireServer
+
+    def setup(self) -> None:
+        super().setup()
+        with _counting:
+            self.server_owner.accepted += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""

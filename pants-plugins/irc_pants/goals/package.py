@@ -33,6 +33,7 @@ from irc_pants.subsystem import Irc
 from irc_pants.target_types import (
     AgentFlowBaseImageField,
     AgentFlowHelmField,
+    AgentFlowImageCompressionField,
     AgentFlowImageRepositoryField,
     AgentFlowLayoutField,
     AgentFlowOverlaysField,
@@ -69,6 +70,7 @@ class AgentFlowPackageFieldSet(PackageFieldSet):
     source: AgentFlowSourceField
     layout: AgentFlowLayoutField
     base_image: AgentFlowBaseImageField
+    image_compression: AgentFlowImageCompressionField
     image_repository: AgentFlowImageRepositoryField
     overlays: AgentFlowOverlaysField
     helm: AgentFlowHelmField
@@ -131,9 +133,7 @@ async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackag
         package = await Get(AgentPackage, AgentImageRequest(field_set))
     path = field_set.output_path.value_or_default(file_ending=None)
     digest = await Get(Digest, AddPrefix(package.digest, path))
-    return BuiltPackage(
-        digest, (BuiltPackageArtifact(path, extra_log_lines=(package.log_line,)),)
-    )
+    return BuiltPackage(digest, (BuiltPackageArtifact(path, extra_log_lines=(package.log_line,)),))
 
 
 @rule(desc="Package an agent as an AWS Lambda function", level=LogLevel.DEBUG)
@@ -179,12 +179,16 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
             BaseImage,
             BaseImageRequest(
                 field_set.base_image.value,
+                field_set.image_compression.value,
                 f"the field `{field_set.base_image.alias}` of the target {field_set.address}",
             ),
         ),
     )
     layers, manifests = await MultiGet(
-        Get(RequirementLayers, RequirementLayersRequest(requirements.pex)),
+        Get(
+            RequirementLayers,
+            RequirementLayersRequest(requirements.pex, field_set.image_compression.value),
+        ),
         Get(
             AgentManifests,
             AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
@@ -250,6 +254,7 @@ async def write_agent_files(
                 f"--lock={lock}",
                 *(("--manifest=manifest.json",) if manifests != EMPTY_DIGEST else ()),
                 *(("--helm",) if field_set.helm.value else ()),
+                f"--compression={field_set.image_compression.value}",
                 *((f"--repository={repository}",) if repository else ()),
             ),
             description=f"Package {field_set.address}",

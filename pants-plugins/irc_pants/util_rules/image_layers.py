@@ -37,6 +37,7 @@ class BaseImageRequest:
     """The value of a field `base_image`."""
 
     reference: str | None
+    compression: str
     description_of_origin: str = dataclasses.field(compare=False)
 
 
@@ -49,9 +50,10 @@ class BaseImage:
 
 @dataclass(frozen=True)
 class RequirementLayersRequest:
-    """A packed PEX of third-party requirements."""
+    """A packed PEX of third-party requirements, to be made layers."""
 
     pex: Pex
+    compression: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ async def prepare_base_image(request: BaseImageRequest) -> BaseImage:
     if request.reference is None:
         suite = await Get(HostSuite)
         process = IrcProcess(
-            ("image", "base"),
+            ("image", "base", f"--compression={request.compression}"),
             description="Make the base image of Debian packages",
             # The packages are the machine's: another machine's result must not stand in.
             extra_env=FrozenDict({"IRC_HOST_SUITE": suite.description}),
@@ -118,7 +120,10 @@ async def make_requirement_layers(request: RequirementLayersRequest) -> Requirem
     output = await Get(
         IrcOutput,
         IrcProcess(
-            ("image", "deps", "--pex", request.pex.name),
+            (
+                *("image", "deps", "--pex", request.pex.name),
+                f"--compression={request.compression}",
+            ),
             description="Make image layers of requirements",
             input_digest=request.pex.digest,
             level=LogLevel.INFO,

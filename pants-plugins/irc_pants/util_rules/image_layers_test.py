@@ -24,7 +24,9 @@ def rule_runner() -> RuleRunner:
 
 def base(rule_runner: RuleRunner, reference: str | None) -> dict[str, Any]:
     """How the stand-in was run for a base image."""
-    request = BaseImageRequest(reference, "the field `base_image` of the target flows:agent")
+    request = BaseImageRequest(
+        reference, "gzip", "the field `base_image` of the target flows:agent"
+    )
     image = rule_runner.request(BaseImage, [request])
     contents = rule_runner.request(DigestContents, [image.digest])
     run: dict[str, Any] = json.loads(
@@ -35,7 +37,7 @@ def base(rule_runner: RuleRunner, reference: str | None) -> dict[str, Any]:
 
 def test_debian_packages_depend_on_the_machines_release(rule_runner: RuleRunner) -> None:
     run = base(rule_runner, None)
-    assert run["argv"] == ["--output-dir"]
+    assert run["argv"] == ["--compression=gzip", "--output-dir"]
     assert "ID=" in run["env"]["IRC_HOST_SUITE"]
 
 

@@ -3,8 +3,10 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
+from time import perf_counter
 from typing import Any, ClassVar
 
+from irc_runtime import tracing
 from irc_runtime.cache import CacheSpec, SingleFlightCache
 from irc_runtime.context import Context, new_trace, trace_of
 from irc_runtime.errors import (
@@ -16,6 +18,7 @@ from irc_runtime.errors import (
     raised_at,
 )
 from irc_runtime.events import ERROR, INFO, WARNING, event
+from irc_runtime.metrics import IN_FLIGHT, REQUESTS, AgentMetrics, observe
 from irc_runtime.node import Execution, Inputs, Node, Outputs
 
 #: What a proxy (Envoy, hence Istio and Knative) says a request may take, in milliseconds.
@@ -59,6 +62,7 @@ class Agent(ABC):
 
     def __init__(self) -> None:
         self.ready = False
+        self.metrics = AgentMetrics(self.name, self.nodes)
         self._limits: dict[str, asyncio.Semaphore] = {}
         self._caches: dict[str, SingleFlightCache] = {}
 
@@ -113,26 +117,44 @@ class Agent(ABC):
         Raises:
             RequestError: fields are missing (all are named) or malformed.
         """
-        for name in self.requires:
-            if request.get(name) is None:
-                raise self._incomplete(request, headers)
-        deadline = None
-        if headers is not None or self.request_timeout_s is not None:
-            deadline = self._deadline(headers or {})
-        return Context(request, headers, optional=self.optional, deadline=deadline)
+        try:
+            for name in self.requires:
+                if request.get(name) is None:
+                    raise self._incomplete(request, headers)
+            deadline = None
+            if headers is not None or self.request_timeout_s is not None:
+                deadline = self._deadline(headers or {})
+            context = Context(request, headers, optional=self.optional, deadline=deadline)
+        except RequestError:
+            observe(self.metrics.requests, REQUESTS["refused"], 0.0)
+            raise
+        context.served_by = self
+        return context
 
     async def predict_in(self, request: Mapping[str, Any], context: Context) -> Any:
         """Answer a request whose context is made; raises what ``predict`` does."""
+        row = self.metrics.requests
+        row[IN_FLIGHT] += 1
+        outcome = "cancelled"
+        started = perf_counter()
         try:
-            return await self.run(request, context)
-        except RequestError:
-            raise
+            with tracing.request_span(self.name, context) as span:
+                try:
+                    answer = await self.run(request, context)
+                    outcome = "ok"
+                except RequestError:
+                    raise
+                except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
+                    answer = await self._failed(error, request, context)
+                    outcome = "handled"
+                    span.set_attribute("irc.outcome", outcome)
+                return answer
         except AgentError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
-            failure = FlowError(error)
-            failure.__cause__ = error
-        return await self._failed(failure, request, context)
+            outcome = _outcome(error)
+            raise
+        finally:
+            row[IN_FLIGHT] -= 1
+            observe(row, REQUESTS[outcome], perf_counter() - started)
 
     def limit(self, node_id: str, concurrency: int) -> asyncio.Semaphore:
         """The semaphore of a node that has a limit."""
@@ -165,7 +187,8 @@ class Agent(ABC):
             handled=handled,
         )
 
-    async def _failed(self, failure: AgentError, request: Inputs, context: Context) -> Any:
+    async def _failed(self, error: Exception, request: Inputs, context: Context) -> Any:
+        failure = _as_agent_error(error)
         handler: Callable[[Any, Outputs, Inputs, Context], Coroutine[Any, Any, Any]] | None
         handler = getattr(type(self), "handle_error", None)
         self.log(failure, context, handled=handler is not None)
@@ -174,11 +197,8 @@ class Agent(ABC):
             raise failure
         try:
             return await handler(self, port_value(failure), request, context)
-        except AgentError as error:
-            second = error
-        except Exception as error:  # noqa: BLE001  # the boundary: any failure is answered
-            second = FlowError(error)
-            second.__cause__ = error
+        except Exception as again:  # noqa: BLE001  # the boundary: any failure is answered
+            second = _as_agent_error(again)
         self.log(second, context, handled=False)
         second.trace_id = context.trace_id
         raise second
@@ -199,3 +219,19 @@ class Agent(ABC):
         if not limits_s:
             return None
         return asyncio.get_running_loop().time() + min(limits_s)
+
+
+def _as_agent_error(error: Exception) -> AgentError:
+    """A failure as one of the agent; of other code's, the cause."""
+    if isinstance(error, AgentError):
+        return error
+    failure = FlowError(error)
+    failure.__cause__ = error
+    return failure
+
+
+def _outcome(error: AgentError) -> str:
+    """A failure that the caller sees, as metrics name it."""
+    if 400 <= error.status < 500:
+        return "refused"
+    return "timeout" if error.status == 504 else "error"

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API: the official client, one pool for each endpoint.
+"""Anthropic's Messages API: the official client.
 
 The library is imported when a client is made: it costs a second, which tests do not pay.
 """
@@ -12,6 +12,7 @@ from irc_runtime import provider_errors
 from irc_runtime.answer_tool import AnswerTool
 from irc_runtime.chat import Message, OnText, Reply, ToolCall, Turn, Usage
 from irc_runtime.errors import LoadError, ModelError
+from irc_runtime.pools import Pools
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.structured import is_strict
 
@@ -26,6 +27,15 @@ VERSION_WITH_TEMPERATURE = "2023-06-01"
 
 #: Errors amid a stream, which come with status 200, after which another attempt can succeed.
 RETRYABLE_TYPES = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+
+
+def _http_client(**options: Any) -> Any:
+    import anthropic
+
+    return anthropic.DefaultAsyncHttpxClient(**options)
+
+
+POOLS = Pools(_http_client)
 
 
 class AnthropicChat:
@@ -45,7 +55,10 @@ class AnthropicChat:
             raise LoadError(
                 f"model '{model.name}' needs the environment variable ANTHROPIC_API_KEY"
             )
-        self._client = anthropic.AsyncAnthropic(base_url=model.endpoint, max_retries=0)
+        self._pool = POOLS.take()
+        self._client = anthropic.AsyncAnthropic(
+            base_url=model.endpoint, max_retries=0, http_client=self._pool.http
+        )
 
     async def ask(
         self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
@@ -53,6 +66,9 @@ class AnthropicChat:
         """The model's next turn; see ``ChatClient``."""
         import anthropic
 
+        pool = POOLS.here(self._pool)
+        if pool is not self._pool:
+            self._pool, self._client = pool, self._client.copy(http_client=pool.http)
         answer_tool = _answer_tool(prompt)
         options = _options(prompt, conversation, answer_tool)
         try:
@@ -69,8 +85,8 @@ class AnthropicChat:
         return _reply(message, answer_tool, structured=prompt.output_schema is not None)
 
     async def close(self) -> None:
-        """Close the pool."""
-        await self._client.close()
+        """Leave the pool."""
+        await POOLS.give_back(self._pool)
 
 
 def _answer_tool(prompt: Prompt) -> AnswerTool | None:
@@ -172,7 +188,7 @@ async def _events(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
     try:
         async for event in stream:
             yield event
-    except (anthropic.APIError, ValueError):
+    except (anthropic.APIError, ModelError, ValueError):
         raise
     except Exception as error:  # the client lets its transport's own exceptions through
         raise provider_errors.broken_off() from error
@@ -230,30 +246,29 @@ def _arguments(text: str, *, cut: bool) -> Any:
 
 
 def _reply(message: dict[str, Any], answer_tool: AnswerTool | None, *, structured: bool) -> Reply:
-    """The model's turn.
-
-    Raises:
-        ValidationFailedError: the model refused, said nothing, or was cut off amid a structure.
-    """
     content, stop_reason = message["content"], message["stop_reason"]
-    if stop_reason == "refusal":
-        raise provider_errors.refused()
     uses = [block for block in content if block["type"] == "tool_use"]
-    if stop_reason in ("max_tokens", "model_context_window_exceeded") and (structured or uses):
-        raise provider_errors.cut_off()
     calls = tuple(ToolCall(use["id"], use["name"], json.dumps(use["input"])) for use in uses)
     text = "".join(block["text"] for block in content if block["type"] == "text")
     if answer_tool is not None:
         text, calls = answer_tool.take(text, calls)
-    if not text and not calls:
-        raise provider_errors.empty()
-    return Reply(text, calls, message["usage"], content)
+    is_cut = stop_reason in ("max_tokens", "model_context_window_exceeded")
+    problem = None
+    if stop_reason == "refusal":
+        problem = provider_errors.REFUSED
+    elif is_cut and (structured or uses):
+        problem = provider_errors.CUT_OFF
+    elif not text and not calls:
+        problem = provider_errors.EMPTY
+    return Reply(text, calls, message["usage"], content, problem, is_cut)
 
 
 def model_error(error: "anthropic.APIError") -> ModelError:
     """The client's exception as ours."""
     import anthropic
 
+    if isinstance(error.__cause__, ModelError):  # raised while the body was read
+        return error.__cause__
     if isinstance(error, anthropic.APITimeoutError):
         return provider_errors.too_late()
     if isinstance(error, anthropic.APIConnectionError):

@@ -1,6 +1,8 @@
 """Azure OpenAI: the official client's own class for it; a model's name is that of a deployment."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from irc_runtime.errors import LoadError
@@ -24,8 +26,8 @@ class AzureChat(OpenAIChat):
         LoadError: there is no address, or neither key nor token.
     """
 
-    def connect(self, model: ChatModel) -> "openai.AsyncOpenAI":
-        """The official client for the model's resource."""
+    def client_of(self, model: ChatModel) -> "Callable[..., openai.AsyncOpenAI]":
+        """What makes the official client for the model's resource, of an ``http_client``."""
         import openai
 
         endpoint = model.endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
@@ -40,7 +42,8 @@ class AzureChat(OpenAIChat):
             raise LoadError(
                 f"model '{model.name}' needs the environment variable AZURE_OPENAI_API_KEY"
             )
-        return openai.AsyncAzureOpenAI(
+        return partial(
+            openai.AsyncAzureOpenAI,
             azure_endpoint=endpoint,
             api_version=os.environ.get("OPENAI_API_VERSION") or API_VERSION,
             max_retries=0,

@@ -22,11 +22,28 @@ WINDOW_S = 0.001
 MAX_QUESTIONS = 100
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call under way, and how many still wait for it."""
+
+    task: "asyncio.Task[None]"
+    waiting: int
+
+
+@dataclass(slots=True, eq=False)
+class _Asked(Generic[Question, Answer]):
+    """A question; ``call`` is the one that asks it, once it is asked."""
+
+    question: Question
+    future: "asyncio.Future[Answer]"
+    call: _Call | None = None
+
+
 @dataclass(slots=True)
 class _Gathered(Generic[Question, Answer]):
     """Questions of one place that wait to be asked, and how many of its calls are under way."""
 
-    waiting: list[tuple[Question, asyncio.Future[Answer]]] = field(default_factory=list)
+    waiting: list[_Asked[Question, Answer]] = field(default_factory=list)
     timer: asyncio.Handle | None = None
     under_way: int = 0
 
@@ -35,23 +52,29 @@ class Batcher(Generic[Place, Question, Answer]):
     """Asks together what is asked of the same place at about the same time.
 
     An answer that is an exception fails its own question alone. Where a call raises, all its
-    questions fail. A question that is given up before its call is left out of it.
+    questions fail. A question that is given up before its call is left out of it; one that is given
+    up later takes no other with it, and a call for which nobody waits any more is cancelled.
 
     Args:
         ask: takes a place and its questions, gives an answer or an exception for each, in order.
-        window_s: the longest that a question waits for others.
+        window_s: the longest that a question waits for others; None waits for the end of the call
+            under way, so that a place has one call at a time.
         max_questions: with so many, a call does not wait any longer.
+        finish: whether a call goes on for which nobody waits any more, as one that writes.
     """
 
     def __init__(
         self,
         ask: Callable[[Place, Sequence[Question]], Awaitable[Sequence[Answer | Exception]]],
-        window_s: float = WINDOW_S,
+        window_s: float | None = WINDOW_S,
         max_questions: int = MAX_QUESTIONS,
+        *,
+        finish: bool = False,
     ) -> None:
         self._ask = ask
         self._window_s = window_s
         self._max_questions = max_questions
+        self._finish = finish
         self._places: dict[Place, _Gathered[Question, Answer]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -59,24 +82,32 @@ class Batcher(Generic[Place, Question, Answer]):
         """The answer to a question."""
         loop = asyncio.get_running_loop()
         gathered = self._places.setdefault(place, _Gathered())
-        future: asyncio.Future[Answer] = loop.create_future()
-        gathered.waiting.append((question, future))
-        if len(gathered.waiting) >= self._max_questions:
+        asked: _Asked[Question, Answer] = _Asked(question, loop.create_future())
+        gathered.waiting.append(asked)
+        alone = gathered.under_way == 0
+        if (alone or self._window_s is not None) and len(gathered.waiting) >= self._max_questions:
             self._flush(place)
-        elif gathered.timer is None:
-            if gathered.under_way:
-                gathered.timer = loop.call_later(self._window_s, self._flush, place)
-            else:
-                gathered.timer = loop.call_soon(self._flush, place)
-        return await future
+        elif alone and gathered.timer is None:
+            gathered.timer = loop.call_soon(self._flush, place)
+        elif self._window_s is not None and gathered.timer is None:
+            gathered.timer = loop.call_later(self._window_s, self._flush, place)
+        try:
+            return await asked.future
+        finally:
+            if asked.call is not None:
+                asked.call.waiting -= 1
+                if not (asked.call.waiting or self._finish):
+                    asked.call.task.cancel()
 
     async def close(self) -> None:
-        """Give up the calls under way; their questions, and those that wait, are cancelled."""
+        """Give up what waits and what is under way, or finish it where that is wanted."""
+        while self._finish and self._places:
+            await asyncio.gather(asyncio.sleep(0), *self._calls)
         for gathered in self._places.values():
             if gathered.timer is not None:
                 gathered.timer.cancel()
-            for _, future in gathered.waiting:
-                future.cancel()
+            for asked in gathered.waiting:
+                asked.future.cancel()
         self._places.clear()
         for call in self._calls:
             call.cancel()
@@ -88,36 +119,41 @@ class Batcher(Generic[Place, Question, Answer]):
         if gathered.timer is not None:
             gathered.timer.cancel()
             gathered.timer = None
-        waiting = [item for item in gathered.waiting if not item[1].done()]
-        gathered.waiting.clear()
-        if not waiting:
+        waiting = [asked for asked in gathered.waiting if not asked.future.done()]
+        now, gathered.waiting = waiting[: self._max_questions], waiting[self._max_questions :]
+        if not now:
             self._forget(place)
             return
         gathered.under_way += 1
-        call = asyncio.get_running_loop().create_task(self._run(place, waiting))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        task = asyncio.get_running_loop().create_task(self._run(place, now))
+        call = _Call(task, len(now))
+        for asked in now:
+            asked.call = call
+        self._calls.add(task)
+        task.add_done_callback(lambda _: self._ended(place, now, task))
 
-    async def _run(
-        self, place: Place, waiting: list[tuple[Question, asyncio.Future[Answer]]]
-    ) -> None:
-        futures = [future for _, future in waiting]
+    async def _run(self, place: Place, waiting: list[_Asked[Question, Answer]]) -> None:
         try:
-            answers = await self._ask(place, [question for question, _ in waiting])
-            for future, answer in zip(futures, answers, strict=True):
-                _settle(future, answer)
+            answers = await self._ask(place, [asked.question for asked in waiting])
+            for asked, answer in zip(waiting, answers, strict=True):
+                _settle(asked.future, answer)
         except Exception as error:  # noqa: BLE001  # whoever asked gets it
-            for future in futures:
-                _settle(future, error)
-        finally:
-            for future in futures:
-                future.cancel()  # does nothing to those that are settled
-            gathered = self._places.get(place)
-            if gathered is not None:
-                gathered.under_way -= 1
-                if gathered.waiting and not gathered.under_way:
-                    self._flush(place)
-                self._forget(place)
+            for asked in waiting:
+                _settle(asked.future, error)
+
+    def _ended(
+        self, place: Place, waiting: list[_Asked[Question, Answer]], task: "asyncio.Task[None]"
+    ) -> None:
+        """A call is over, which may have been cancelled before it began."""
+        self._calls.discard(task)
+        for asked in waiting:
+            asked.future.cancel()  # does nothing to those that are settled
+        gathered = self._places.get(place)
+        if gathered is not None:
+            gathered.under_way -= 1
+            if gathered.waiting and not gathered.under_way:
+                self._flush(place)
+            self._forget(place)
 
     def _forget(self, place: Place) -> None:
         """Keep nothing of a place where nothing goes on."""

@@ -6,7 +6,7 @@ The library is imported when a client is made: it costs a second, which tests do
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -35,11 +35,8 @@ RETRYABLE_CODES = frozenset(
 )  # fmt: skip
 
 
-class BedrockChat:
-    """A client for one endpoint: the flow's, or that of the region in ``AWS_REGION``.
-
-    Credentials are found as boto3 does: in the environment, a profile, or the role of the
-    container. Retries and timeouts are the node's, not the client's.
+class _Connection:
+    """boto3's client for one endpoint, and the threads that its calls run in.
 
     Raises:
         LoadError: there is no region, or there are no credentials.
@@ -60,7 +57,7 @@ class BedrockChat:
                     f"model '{model.name}' needs the environment variables AWS_ACCESS_KEY_ID and"
                     " AWS_SECRET_ACCESS_KEY, a profile or a role"
                 )
-            self._client = session.client(
+            self.client = session.client(
                 "bedrock-runtime",
                 region_name=region,
                 endpoint_url=model.endpoint,
@@ -73,7 +70,36 @@ class BedrockChat:
         except (BotoCoreError, ValueError) as error:
             reason = f"model '{model.name}': {type(error).__name__} in the settings of AWS"
             raise LoadError(reason) from error
-        self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="bedrock")
+        self.threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="bedrock")
+        self.users = 0
+
+    def close(self) -> None:
+        """A thread that waits for a model ends with that."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.client.close()
+
+
+#: The connections of the process, by endpoint and AWS's own settings; agents share them.
+_CONNECTIONS: dict[Hashable, _Connection] = {}
+
+
+class BedrockChat:
+    """A client for one endpoint: the flow's, or that of the region in ``AWS_REGION``.
+
+    Credentials are found as boto3 does: in the environment, a profile, or the role of the
+    container. Retries and timeouts are the node's, not the client's.
+
+    Raises:
+        LoadError: there is no region, or there are no credentials.
+    """
+
+    def __init__(self, model: ChatModel) -> None:
+        settings = ((name, text) for name, text in os.environ.items() if name.startswith("AWS_"))
+        self._key = (model.endpoint, *sorted(settings))
+        if self._key not in _CONNECTIONS:
+            _CONNECTIONS[self._key] = _Connection(model)
+        self._connection = _CONNECTIONS[self._key]
+        self._connection.users += 1
 
     async def ask(
         self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
@@ -81,7 +107,7 @@ class BedrockChat:
         """The model's next turn; see ``ChatClient``."""
         answer_tool = AnswerTool(prompt) if prompt.output_schema is not None else None
         options = bedrock_wire.options(prompt, conversation, answer_tool)
-        loop = asyncio.get_running_loop()
+        client, loop = self._connection.client, asyncio.get_running_loop()
         gone = threading.Event()
 
         def hear(piece: str) -> None:
@@ -90,23 +116,25 @@ class BedrockChat:
 
         def converse() -> bedrock_wire.Spoken:
             if not prompt.stream:
-                return bedrock_wire.whole(self._client.converse(**options))
-            stream = self._client.converse_stream(**options)["stream"]
+                return bedrock_wire.whole(client.converse(**options))
+            stream = client.converse_stream(**options)["stream"]
             try:
                 return bedrock_wire.gathered(_until(gone, stream), answer_tool, hear)
             finally:
                 stream.close()
 
         try:
-            spoken = await loop.run_in_executor(self._threads, _translated, converse)
+            spoken = await loop.run_in_executor(self._connection.threads, _translated, converse)
         finally:
             gone.set()  # where this attempt ends before its thread does
         return bedrock_wire.reply_of(spoken, answer_tool)
 
     async def close(self) -> None:
-        """Close the pool; a thread that waits for a model ends with that."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+        """Close the connection where no other agent uses it."""
+        self._connection.users -= 1
+        if self._connection.users == 0:
+            del _CONNECTIONS[self._key]
+            self._connection.close()
 
 
 def _until(gone: threading.Event, events: Iterable[Any]) -> Iterator[Any]:

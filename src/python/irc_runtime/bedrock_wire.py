@@ -149,21 +149,18 @@ def _usage(usage: Mapping[str, int] | None) -> Usage | None:
 
 
 def reply_of(spoken: Spoken, answer_tool: AnswerTool | None) -> Reply:
-    """The model's turn.
-
-    Raises:
-        ValidationFailedError: the answer was held back, is empty, or was cut off amid a structure.
-    """
-    if spoken.stop_reason in ("guardrail_intervened", "content_filtered"):
-        raise provider_errors.held_back()
+    """The model's turn."""
     uses = [block["toolUse"] for block in spoken.content if "toolUse" in block]
-    at_limit = spoken.stop_reason in ("max_tokens", "model_context_window_exceeded")
-    if at_limit and (uses or answer_tool is not None):
-        raise provider_errors.cut_off()
     calls = tuple(ToolCall(use["toolUseId"], use["name"], json.dumps(use["input"])) for use in uses)
     text = "".join(block["text"] for block in spoken.content if "text" in block)
     if answer_tool is not None:
         text, calls = answer_tool.take(text, calls)
-    if not text and not calls:
-        raise provider_errors.empty()
-    return Reply(text, calls, spoken.usage, spoken.content)
+    is_cut = spoken.stop_reason in ("max_tokens", "model_context_window_exceeded")
+    problem = None
+    if spoken.stop_reason in ("guardrail_intervened", "content_filtered"):
+        problem = provider_errors.HELD_BACK
+    elif is_cut and (uses or answer_tool is not None):
+        problem = provider_errors.CUT_OFF
+    elif not text and not calls:
+        problem = provider_errors.EMPTY
+    return Reply(text, calls, spoken.usage, spoken.content, problem, is_cut)

@@ -6,7 +6,12 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from irc_runtime import tracing
+
+#: Where a result comes from: kept, of a call under way, or of a new call.
+CacheResult: TypeAlias = Literal["hit", "shared", "miss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +35,37 @@ class SingleFlightCache:
         self._flights: dict[str, _Flight] = {}
 
     async def get(
-        self, key: Any, call: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]
+        self,
+        key: Any,
+        call: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]],
+        note: Callable[[CacheResult, Any], None],
     ) -> Mapping[str, Any]:
         """The result for a key: a copy of a kept one, that of a call under way, or a new call's.
 
         Args:
             key: what the call depends on; where JSON cannot express it, nothing is cached.
             call: makes the result.
+            note: is told where the result comes from, and of a call under way whose span it has.
         """
         try:
             text = json.dumps(key, sort_keys=True)
         except (TypeError, ValueError):
+            note("miss", None)
             return await call()
         kept = self._results.get(text)
         if kept is not None:
             expires, result = kept
             if _now() < expires:
                 self._results.move_to_end(text)
+                note("hit", None)
                 return copy.deepcopy(result)
             del self._results[text]
         flight = self._flights.get(text)
         if flight is None:
             flight = self._flights[text] = _Flight(asyncio.create_task(self._fly(text, call)))
+            note("miss", None)
+        else:
+            note("shared", flight.leader)
         return copy.deepcopy(await flight.join())
 
     async def _fly(
@@ -75,11 +89,13 @@ def _now() -> float:
 class _Flight:
     """An execution, and the number of those who wait for it."""
 
-    __slots__ = ("_task", "_waiting")
+    __slots__ = ("_task", "_waiting", "leader")
 
     def __init__(self, task: "asyncio.Task[Mapping[str, Any]]") -> None:
         self._task = task
         self._waiting = 0
+        #: The span of the node whose call it is; None where nothing is recorded.
+        self.leader = tracing.current().get_span_context()
 
     async def join(self) -> Mapping[str, Any]:
         self._waiting += 1

@@ -54,12 +54,17 @@ class Reply:
         calls: the tools that it wants called before it answers.
         usage: None where the server does not say.
         turn: the turn in the provider's own form, as it has to be sent back.
+        problem: why it is of no use, though it was paid for: refused, held back, empty, or cut off
+            amid a structure; None where it can be used.
+        is_cut: whether a text ends at the most tokens allowed.
     """
 
     text: str
     calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
     turn: Any = None
+    problem: str | None = None
+    is_cut: bool = False
 
 
 #: One step of a conversation; a sequence holds the results of all calls of the reply before it.
@@ -80,7 +85,7 @@ class ChatClient(Protocol):
             on_text: hears the answer's text as it comes; only where ``prompt.stream``.
         Raises:
             ModelError: there is none.
-            ValidationFailedError: there is one that cannot be used: refused, empty or cut off.
+            ValidationFailedError: a filter took the prompt away.
         """
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from irc_runtime.errors import RequestError
 
 if TYPE_CHECKING:
+    from irc_runtime.agent import Agent
     from irc_runtime.state.memory import MemoryBackend
     from irc_runtime.streaming import TokenSink
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 NO_TRACE = "0" * 32
+
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 class Context:
@@ -48,8 +51,10 @@ class Context:
         "deadline",
         "input_tokens",
         "output_tokens",
+        "served_by",
         "session_id",
         "tokens",
+        "traced",
         "user_id",
     )
 
@@ -75,6 +80,10 @@ class Context:
         self.deadline = deadline
         #: Where tokens of nodes that stream go; None where nobody listens.
         self.tokens: TokenSink | None = None
+        #: The agent that answers the request; None where a node runs by itself.
+        self.served_by: Agent | None = None
+        #: Whether the request's spans are recorded.
+        self.traced = False
         #: What the request's calls of models were charged for so far, as far as their servers said.
         self.input_tokens = self.output_tokens = 0
         if self._event_time is not None:
@@ -87,6 +96,24 @@ class Context:
         if trace_id is None:
             trace_id = self._trace_id = trace_of(self._headers) or new_trace()
         return trace_id
+
+    def join_trace(self, trace_id: str) -> None:
+        """Take part in a trace; a request that names one itself keeps that."""
+        if self._trace_id is None:
+            self._trace_id = trace_id
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's HTTP headers, with lower-case names."""
+        return self._headers or {}
+
+    @property
+    def trace_headers(self) -> Mapping[str, str] | None:
+        """The headers that name the caller's span; None where there are none."""
+        headers = self._headers
+        if not headers or "traceparent" not in headers or trace_of(headers) is None:
+            return None
+        return {name: headers[name] for name in TRACE_HEADERS if name in headers}
 
     @property
     def event_time(self) -> str:

@@ -26,6 +26,10 @@ HOPELESS = (
 )
 
 
+#: The kinds of failure that flows tell apart; all others are ``error``.
+KINDS = ("timeout", "validation_fail")
+
+
 class AgentError(Exception):
     """The root of the hierarchy."""
 
@@ -130,9 +134,12 @@ class FeatureStoreError(AgentError):
 
     type = "features"
 
-    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
 
 class RowNotFoundError(AgentError):
@@ -232,7 +239,7 @@ class NodeError(AgentError):
     @property
     def kind(self) -> str:
         """The failure as a prompt's ``fallback.on`` names it: timeout, validation_fail or error."""
-        return self.type if self.type in ("timeout", "validation_fail") else "error"
+        return self.type if self.type in KINDS else "error"
 
     def as_port(self) -> dict[str, Any]:
         """The value that the node's error port delivers."""
@@ -255,6 +262,12 @@ def error_type(cause: BaseException) -> str:
     if isinstance(cause, AgentError):
         return cause.type
     return "timeout" if isinstance(cause, TimeoutError) else "error"
+
+
+def failure_kind(cause: BaseException) -> str:
+    """A failure as a prompt's ``fallback.on`` and metrics name it: one of KINDS, or ``error``."""
+    kind = error_type(cause)
+    return kind if kind in KINDS else "error"
 
 
 def is_retryable(cause: BaseException) -> bool:

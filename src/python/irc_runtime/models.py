@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from irc_runtime.chat import ChatClient, Message, Reply, Turn
+from irc_runtime.content import ContentLog
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
+from irc_runtime.events import WARNING, event
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.state import State
 from irc_runtime.streaming import muted
@@ -33,6 +35,7 @@ class ChatModels:
 
     def __init__(self, *prompts: Prompt, **providers: Callable[[ChatModel], ChatClient]) -> None:
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
+        self._content = ContentLog()
         for prompt in prompts:
             prompt.compile()
             self._connect(prompt, providers)
@@ -99,12 +102,22 @@ class ChatModels:
                 conversation += [reply, Message("user", correction)]
 
     async def _ask(self, prompt: Prompt, conversation: Sequence[Turn], context: Context) -> Reply:
-        """The model's next turn; heard by the request's listener, and counted."""
+        """The model's next turn; heard by the request's listener, and counted.
+
+        Raises:
+            ValidationFailedError: it is of no use.
+        """
         on_text = None
         if prompt.stream and context.tokens is not None and not muted.get():
             on_text = context.tokens.speaker(prompt.node)
+        self._content.asked(prompt, conversation, context)
         reply = await self.ask(prompt, conversation, on_text)
         report_usage(prompt, reply.usage, context)
+        self._content.answered(prompt, reply, context)
+        if reply.problem is not None:
+            raise ValidationFailedError(reply.problem)
+        if reply.is_cut:
+            event(WARNING, "answer_cut", trace_id=context.trace_id, node=prompt.node)
         return reply
 
     async def ask(
@@ -119,5 +132,6 @@ class ChatModels:
 
     async def close(self) -> None:
         """Close every client."""
-        for client in self._clients.values():
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             await client.close()

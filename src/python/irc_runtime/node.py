@@ -2,39 +2,36 @@
 
 ``node`` wraps a method in layers, each only where the settings ask for it::
 
-    routed      error port, fallback
-      cached    results shared by equal calls
-        tried   attempts, each within its time, with pauses between them
-          limited   at most so many at once
-            stateful  the node's key held, its state opened
-              checked   schemas of what enters and leaves
-                the method itself
+    traced        its span, where the request's are recorded
+      routed      error port, fallback
+        cached    results shared by equal calls
+          tried   attempts, each within its time, with pauses between them
+            limited   at most so many at once
+              stateful  the node's key held, its state opened
+                checked   schemas of what enters and leaves
+                  the method itself
 """
 
-import asyncio
 import copy
 import inspect
-import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 
-from irc_runtime.cache import CacheSpec, SingleFlightCache
+from irc_runtime.attempts import failed_at, time_limit, tried
+from irc_runtime.cache import CacheResult, CacheSpec, SingleFlightCache
 from irc_runtime.context import Context
 from irc_runtime.errors import (
     InvalidInputError,
     MissingContextError,
     NodeError,
     ValidationFailedError,
-    error_type,
-    is_retryable,
-    public_reason,
 )
-from irc_runtime.events import WARNING, event
+from irc_runtime.metrics import CACHE, HANDLED
+from irc_runtime.node_spans import fallback_span, node_span, note_cache, note_handled
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec
-from irc_runtime.tracebacks import flow_line, translate
 
 if TYPE_CHECKING:
     from irc_runtime.agent import Agent
@@ -51,9 +48,6 @@ Body: TypeAlias = Callable[[AnyAgent, Inputs, Context], Coroutine[Any, Any, Outp
 StateBody: TypeAlias = Callable[[AnyAgent, Inputs, Context, State], Coroutine[Any, Any, Outputs]]
 AnyBody: TypeAlias = Callable[..., Coroutine[Any, Any, Outputs]]
 Execution: TypeAlias = Callable[[Any, Inputs, Context], Coroutine[Any, Any, Outputs]]
-
-#: The longest pause between two attempts, in seconds.
-MAX_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +120,12 @@ def node(settings: Node) -> NodeDecorator:
             run = _stateful(settings.state, run)
         if settings.concurrency is not None:
             run = _limited(settings.id, settings.concurrency, run)
-        run = _tried(settings, run)
+        run = tried(settings, run)
         if settings.cache is not None and settings.cache_key is not None:
             run = _cached(settings.id, settings.cache, settings.cache_key, run)
         if settings.error_port is not None or settings.fallbacks:
             run = _routed(settings, run)
+        run = _traced(settings, run)
         run.__name__ = body.__name__
         run.__qualname__ = body.__qualname__
         run.__doc__ = body.__doc__
@@ -175,6 +170,21 @@ def by_port(result: Any, *ports: str, optional: Sequence[str] = ()) -> Outputs:
 async def settled(result: Any) -> Any:
     """The result of a function of the flow's code that may be async or not."""
     return await result if inspect.isawaitable(result) else result
+
+
+def _traced(settings: Node, body: Execution) -> Execution:
+    """The span of each execution; not async itself, so that one that is not recorded costs a call."""
+
+    async def recorded(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+        with node_span(agent, settings):
+            return await body(agent, inputs, context)
+
+    def run(agent: Any, inputs: Inputs, context: Context) -> Coroutine[Any, Any, Outputs]:
+        if context.traced:
+            return recorded(agent, inputs, context)
+        return body(agent, inputs, context)
+
+    return run
 
 
 def _stateful(spec: StateSpec, body: AnyBody) -> Execution:
@@ -226,81 +236,18 @@ def _limited(node_id: str, concurrency: int, body: Execution) -> Execution:
     return run
 
 
-def _tried(settings: Node, body: Execution) -> Execution:
-    timeout_s, attempts = settings.timeout_s, settings.attempts
-
-    async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
-        attempt = 1
-        while True:
-            try:
-                async with _time_limit(timeout_s, context):
-                    return await body(agent, inputs, context)
-            except Exception as cause:
-                location = _location(agent, settings, cause)
-                pause_s = _pause_s(settings, attempt, cause, context)
-                if attempt == attempts or pause_s is None:
-                    raise NodeError(
-                        settings.id,
-                        location,
-                        cause,
-                        attempt,
-                        fallback_available=bool(settings.fallbacks),
-                    ) from cause
-                event(
-                    WARNING,
-                    "attempt_failed",
-                    trace_id=context.trace_id,
-                    node=settings.id,
-                    location=location,
-                    type=error_type(cause),
-                    reason=public_reason(cause),
-                    attempt=attempt,
-                    pause_s=round(pause_s, 3),
-                )
-            await asyncio.sleep(pause_s)
-            attempt += 1
-
-    return run
-
-
-def _location(agent: Any, settings: Node, cause: Exception) -> str:
-    """The flow's line that failed, or where that is not known the node's; translates tracebacks."""
-    translate(cause, agent.source)
-    return flow_line(cause) or f"{agent.source}:{settings.line}"
-
-
-def _time_limit(timeout_s: float, context: Context) -> asyncio.Timeout:
-    """The limit of one attempt: its own, or the request's deadline where that comes first."""
-    if context.deadline is None:
-        return asyncio.timeout(timeout_s)
-    now = asyncio.get_running_loop().time()
-    return asyncio.timeout_at(min(now + timeout_s, context.deadline))
-
-
-def _pause_s(settings: Node, attempt: int, cause: Exception, context: Context) -> float | None:
-    """Seconds until the next attempt; None where there should be none.
-
-    Full jitter: anywhere between nothing and the bound, which doubles with each attempt. Where the
-    other side named a time (Retry-After), it is waited for. A pause that would end past the
-    request's deadline is not begun.
-    """
-    if not is_retryable(cause):
-        return None
-    bound_s = min(settings.backoff_s * 2.0 ** (attempt - 1), MAX_PAUSE_S)
-    pause_s = random.uniform(0.0, bound_s)
-    pause_s = max(pause_s, getattr(cause, "retry_after_s", None) or 0.0)
-    if context.deadline is None:
-        return pause_s
-    ends = asyncio.get_running_loop().time() + pause_s
-    return pause_s if ends < context.deadline else None
-
-
 def _cached(
     node_id: str, spec: CacheSpec, key: Callable[[Inputs, Context], Any], body: Execution
 ) -> Execution:
     async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
         cache: SingleFlightCache = agent.cache(node_id, spec)
-        return await cache.get(key(inputs, context), lambda: body(agent, inputs, context))
+
+        def note(result: CacheResult, leader: Any) -> None:
+            agent.metrics.nodes[node_id][CACHE[result]] += 1
+            if context.traced:
+                note_cache(result, leader)
+
+        return await cache.get(key(inputs, context), lambda: body(agent, inputs, context), note)
 
     return run
 
@@ -315,12 +262,15 @@ def _routed(settings: Node, body: Execution) -> Execution:
         for name in settings.fallbacks if failure.kind in settings.fallback_on else ():
             answer: Execution = getattr(type(agent), name)
             try:
-                async with _time_limit(settings.timeout_s, context):
-                    return _completed(settings, await answer(agent, inputs, context))
+                with fallback_span(settings.id):
+                    async with time_limit(settings.timeout_s, context):
+                        outputs = _completed(settings, await answer(agent, inputs, context))
+                _handled(agent, settings, "fallback")
+                return outputs
             except Exception as cause:  # noqa: BLE001  # whatever it is, the fallback failed
                 failure = NodeError(
                     settings.id,
-                    _location(agent, settings, cause),
+                    failed_at(agent, settings, cause),
                     cause,
                     failure.attempts,
                     fallback_available=True,
@@ -328,9 +278,17 @@ def _routed(settings: Node, body: Execution) -> Execution:
                 failure.__cause__ = cause
         if settings.error_port is None:
             raise failure
-        return {settings.error_port: _failure_value(settings, failure)}
+        value = _failure_value(settings, failure)
+        _handled(agent, settings, "error_port")
+        return {settings.error_port: value}
 
     return run
+
+
+def _handled(agent: Any, settings: Node, handler: str) -> None:
+    """Count a failure that the flow went on from."""
+    agent.metrics.nodes[settings.id][HANDLED[handler]] += 1
+    note_handled(handler)
 
 
 def _failure_value(settings: Node, failure: NodeError) -> Any:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irc_runtime.agent import Agent
-from irc_runtime.node import MAX_PAUSE_S, Outputs
+from irc_runtime.attempts import MAX_PAUSE_S
+from irc_runtime.node import Outputs
 from irc_runtime.node_facts import NodeFacts
 from irc_runtime.runs import Call, NodeResult, run_calls, run_node
 from irc_runtime.stubs import MockedError, Outcome, Outcomes

@@ -1,16 +1,18 @@
-"""OpenAI, and everything that speaks its chat completions: the official client, one pool each.
+"""OpenAI, and everything that speaks its chat completions: the official client.
 
 The library is imported when a client is made: it costs a second, which tests do not pay.
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from irc_runtime import provider_errors
 from irc_runtime.chat import Message, OnText, Reply, ToolCall, Turn, Usage
-from irc_runtime.errors import LoadError, ModelError
+from irc_runtime.errors import AgentError, LoadError, ModelError
+from irc_runtime.pools import Pools
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.structured import response_format
 
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 
 #: What is sent as the key to servers of one's own that want none.
 NO_KEY = "none"
+
+
+def _http_client(**options: Any) -> Any:
+    import openai
+
+    return openai.DefaultAsyncHttpxClient(**options)
+
+
+POOLS = Pools(_http_client)
 
 
 class OpenAIChat:
@@ -32,16 +43,20 @@ class OpenAIChat:
     """
 
     def __init__(self, model: ChatModel) -> None:
-        self._client = self.connect(model)
+        connect = self.client_of(model)
+        self._pool = POOLS.take()
+        self._client = connect(http_client=self._pool.http)
 
-    def connect(self, model: ChatModel) -> "openai.AsyncOpenAI":
-        """The official client for the model's endpoint."""
+    def client_of(self, model: ChatModel) -> "Callable[..., openai.AsyncOpenAI]":
+        """What makes the official client for the model's endpoint, of an ``http_client``."""
         import openai
 
         key = os.environ.get("OPENAI_API_KEY")
         if not key and not model.endpoint and not os.environ.get("OPENAI_BASE_URL"):
             raise LoadError(f"model '{model.name}' needs the environment variable OPENAI_API_KEY")
-        return openai.AsyncOpenAI(api_key=key or NO_KEY, base_url=model.endpoint, max_retries=0)
+        return partial(
+            openai.AsyncOpenAI, api_key=key or NO_KEY, base_url=model.endpoint, max_retries=0
+        )
 
     async def ask(
         self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None
@@ -49,6 +64,9 @@ class OpenAIChat:
         """The model's next turn; see ``ChatClient``."""
         import openai
 
+        pool = POOLS.here(self._pool)
+        if pool is not self._pool:
+            self._pool, self._client = pool, self._client.copy(http_client=pool.http)
         try:
             if prompt.stream:
                 answer = await self._streamed(prompt, conversation, on_text)
@@ -96,8 +114,8 @@ class OpenAIChat:
         return answer
 
     async def close(self) -> None:
-        """Close the pool."""
-        await self._client.close()
+        """Leave the pool."""
+        await POOLS.give_back(self._pool)
 
 
 @dataclass(slots=True)
@@ -166,19 +184,20 @@ def reply_of(answer: Answer, *, structured: bool) -> Reply:
 
     Raises:
         ModelError: a stream ended before the answer did.
-        ValidationFailedError: the model refused, said nothing, or was cut off amid a structure.
     """
-    if answer.refusal:
-        raise provider_errors.refused()
-    if answer.finish_reason is None:
+    if answer.finish_reason is None and not answer.refusal:
         raise provider_errors.broken_off()
-    if answer.finish_reason == "length" and (structured or answer.calls):
-        raise provider_errors.cut_off()
-    if answer.finish_reason == "content_filter":
-        raise provider_errors.held_back()
     calls = tuple(ToolCall(**call) for _, call in sorted(answer.calls.items()))
-    if not answer.content and not calls:
-        raise provider_errors.empty()
+    is_cut = answer.finish_reason == "length"
+    problem = None
+    if answer.refusal:
+        problem = provider_errors.REFUSED
+    elif answer.finish_reason == "content_filter":
+        problem = provider_errors.HELD_BACK
+    elif is_cut and (structured or calls):
+        problem = provider_errors.CUT_OFF
+    elif not answer.content and not calls:
+        problem = provider_errors.EMPTY
     turn: dict[str, Any] = {"role": "assistant", "content": answer.content or None}
     if calls:
         turn["tool_calls"] = [
@@ -189,7 +208,7 @@ def reply_of(answer: Answer, *, structured: bool) -> Reply:
             }
             for call in calls
         ]
-    return Reply(answer.content, calls, answer.usage, turn)
+    return Reply(answer.content, calls, answer.usage, turn, problem, is_cut)
 
 
 def _messages(turn: Turn) -> list[dict[str, Any]]:
@@ -203,15 +222,19 @@ def _messages(turn: Turn) -> list[dict[str, Any]]:
     ]
 
 
-def model_error(error: "openai.APIError") -> ModelError:
+def model_error(error: "openai.APIError") -> AgentError:
     """The client's exception as ours."""
     import openai
 
+    if isinstance(error.__cause__, ModelError):  # raised while the body was read
+        return error.__cause__
     if isinstance(error, openai.APITimeoutError):
         return provider_errors.too_late()
     if isinstance(error, openai.APIConnectionError):
         return provider_errors.unreachable()
     if isinstance(error, openai.APIStatusError):
         code = error.code if isinstance(error.code, str) else None
+        if code == "content_filter":  # of Azure, with status 400
+            return provider_errors.filtered()
         return provider_errors.status_error(error.status_code, code, error.response.headers)
     return provider_errors.garbage()

@@ -8,6 +8,15 @@ from collections.abc import Mapping
 from irc_runtime.errors import ModelError, ValidationFailedError
 from irc_runtime.retry_after import retry_after_s
 
+#: Problems of answers. The model does not want to answer.
+REFUSED = "the model refused to answer"
+#: The answer ended at the limit of tokens, amid a structure or a tool's arguments.
+CUT_OFF = "the model's answer was cut off at the most tokens allowed"
+#: A filter took the answer away.
+HELD_BACK = "the model's answer was held back by a content filter"
+#: There is neither text nor a call of a tool.
+EMPTY = "the model's answer is empty"
+
 #: Statuses after which the same request can succeed; all of 5xx besides.
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 
@@ -47,26 +56,18 @@ def garbage() -> ModelError:
     return ModelError("the model's server sent what is not an answer", retryable=True)
 
 
+def too_large() -> ModelError:
+    """More came than any answer takes."""
+    return ModelError("the model's server sent too much", retryable=False)
+
+
 def broken_off() -> ModelError:
     """A stream ended before the answer did."""
     return ModelError("the model's answer broke off", retryable=True)
 
 
-def refused() -> ValidationFailedError:
-    """The model does not want to answer."""
-    return ValidationFailedError("the model refused to answer")
-
-
-def cut_off() -> ValidationFailedError:
-    """The answer ended at the limit of tokens, amid a structure or a tool's arguments."""
-    return ValidationFailedError("the model's answer was cut off at the most tokens allowed")
-
-
-def held_back() -> ValidationFailedError:
-    """A filter took the answer away."""
-    return ValidationFailedError("the model's answer was held back by a content filter")
-
-
-def empty() -> ValidationFailedError:
-    """There is neither text nor a call of a tool."""
-    return ValidationFailedError("the model's answer is empty")
+def filtered() -> ValidationFailedError:
+    """A filter took the prompt away; it would do so again."""
+    error = ValidationFailedError("the prompt was held back by a content filter")
+    error.retryable = False
+    return error

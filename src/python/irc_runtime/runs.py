@@ -145,7 +145,7 @@ def run_node(
     script = script_of({node_id: outcomes})
     call = Call(inputs, context)
     # Pauses are as long as they may be, rather than anything up to that.
-    with patch("irc_runtime.node.random.uniform", lambda low, high: high):
+    with patch("irc_runtime.attempts.random.uniform", lambda low, high: high):
         (result,) = run_virtually(_run_calls(agent_type, node_id, [call], script))
     started, ended = script.started[node_id], script.ended[node_id]
     delays_s = tuple(begin - end for end, begin in zip(ended, started[1:], strict=False))

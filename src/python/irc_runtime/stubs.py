@@ -263,7 +263,7 @@ class ScriptedModels(ChatModels):
 
     def __init__(self, script: Script, *prompts: Prompt) -> None:
         self._script = script
-        self._clients = {}  # prompts are made ready when they are first rendered
+        super().__init__()  # prompts are made ready when they are first rendered
 
     async def ask(
         self, prompt: Prompt, conversation: Sequence[Turn], on_text: OnText | None = None

@@ -2,21 +2,33 @@
 
 import gzip
 import hashlib
+import io
 import tarfile
 from pathlib import Path
+
+import zstandard
 
 from irc.oci.blobs import Layer, blob_path
 
 
+def unpacked(root: Path, layer: Layer) -> bytes:
+    """The tar archive of a layer."""
+    data = blob_path(root, layer.digest).read_bytes()
+    if layer.media_type.endswith("+zstd"):
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    assert layer.media_type.endswith("+gzip")
+    return gzip.decompress(data)
+
+
 def members(root: Path, layer: Layer) -> list[tarfile.TarInfo]:
     """The entries of a layer, in their order."""
-    with tarfile.open(blob_path(root, layer.digest), "r:gz") as archive:
+    with tarfile.open(fileobj=io.BytesIO(unpacked(root, layer))) as archive:
         return archive.getmembers()
 
 
 def content(root: Path, layer: Layer, path: str) -> bytes:
     """One file of a layer."""
-    with tarfile.open(blob_path(root, layer.digest), "r:gz") as archive:
+    with tarfile.open(fileobj=io.BytesIO(unpacked(root, layer))) as archive:
         source = archive.extractfile(path)
         assert source is not None
         return source.read()
@@ -40,4 +52,4 @@ def assert_describes(root: Path, layer: Layer) -> None:
     """The layer's digests and size are those of what lies on disk."""
     data = blob_path(root, layer.digest).read_bytes()
     assert (layer.digest, layer.size) == (sha256(data), len(data))
-    assert layer.diff_id == sha256(gzip.decompress(data))
+    assert layer.diff_id == sha256(unpacked(root, layer))

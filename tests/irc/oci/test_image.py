@@ -9,7 +9,7 @@ import pytest
 
 from irc.oci.base import Platform
 from irc.oci.blobs import blob_path
-from irc.oci.image import ImageLayer, merged_environment, write_image
+from irc.oci.image import ImageLayer, Role, merged_environment, write_image
 from irc.oci.layer import bytes_file, write_layer
 from tests.irc.oci.listing import sha256
 
@@ -17,9 +17,8 @@ PLATFORM = Platform("linux", "arm64", "v8")
 
 
 def test_documents_refer_to_each_other_by_digest(tmp_path: Path) -> None:
-    layers = [
-        ImageLayer(write_layer(tmp_path, [bytes_file(name, b"x")]), name) for name in ("a", "b")
-    ]
+    roles: tuple[Role, ...] = ("base", "flow")
+    layers = [ImageLayer(write_layer(tmp_path, [bytes_file(role, b"x")]), role) for role in roles]
     image = write_image(tmp_path, PLATFORM, layers, {"User": "1:1"}, {"title": "x"})
 
     index = json.loads((tmp_path / "index.json").read_bytes())
@@ -35,7 +34,7 @@ def test_documents_refer_to_each_other_by_digest(tmp_path: Path) -> None:
     assert [layer["digest"] for layer in manifest["layers"]] == [
         item.layer.digest for item in layers
     ]
-    assert manifest["annotations"] == {"title": "x"}
+    assert manifest["annotations"] == {"title": "x", "irc.layers": "base,flow"}
 
     config = json.loads(blob_path(tmp_path, image.config.digest).read_bytes())
     assert config["created"] == "1970-01-01T00:00:00Z"
@@ -62,6 +61,6 @@ def test_other_tools_read_the_layout(tmp_path: Path, command: list[str]) -> None
         pytest.skip(f"not installed: {command[0]}")
     root = tmp_path / "image"
     layer = write_layer(root, [bytes_file("etc/name", b"x")])
-    write_image(root, PLATFORM, [ImageLayer(layer, "all")], {"User": "1:1"}, {})
+    write_image(root, PLATFORM, [ImageLayer(layer, "flow")], {"User": "1:1"}, {})
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -35,7 +35,8 @@ DISTRIBUTIONS: Distributions = {
 def test_listing_has_what_an_agent_needs_and_nothing_else(tmp_path: Path) -> None:
     pex = write_packed_pex(tmp_path / "pex", DISTRIBUTIONS)
     built, warnings = build_third_party(pex, tmp_path / "out")
-    (layer,) = built.layers
+    (item,) = built.layers
+    layer = item.layer
     assert warnings == ()
     assert built.distributions == ("alpha==1.0", "beta-b==2.0")
     prefix = "opt/agent/site-packages"
@@ -66,35 +67,73 @@ def test_two_folders_and_orders_give_the_same_layers(tmp_path: Path) -> None:
     assert build_third_party(first, out)[0] == build_third_party(second, out / "again")[0]
 
 
-def test_heavy_distributions_have_layers_of_their_own(
+# One of each size.
+SIZES: Distributions = {
+    "engine-1.0": {"engine.bin": bytes(10_000_000)},
+    "graphics-1.0": {"graphics.bin": bytes(12_000_000)},
+    "server-1.0": {"server.bin": bytes(1_000_000)},
+    "client-1.0": {"client.bin": bytes(200_000)},
+    "yaml-1.0": {"yaml.py": "a = 1\n"},
+    "zone-1.0": {"zone.py": "a = 1\n"},
+}
+
+
+def layers_by_content(folder: Path, distributions: Distributions) -> dict[tuple[str, ...], Layer]:
+    """Layers by what is in them."""
+    pex = write_packed_pex(folder / "pex", distributions)
+    built, _ = build_third_party(pex, folder / "out")
+    return {item.distributions: item.layer for item in built.layers}
+
+
+def test_heavy_distributions_lie_alone_and_the_others_with_those_of_their_size(
+    tmp_path: Path,
+) -> None:
+    assert list(layers_by_content(tmp_path, SIZES)) == [
+        ("engine==1.0",),
+        ("graphics==1.0",),
+        ("server==1.0",),
+        ("client==1.0",),
+        ("yaml==1.0", "zone==1.0"),
+    ]
+
+
+def test_a_change_moves_the_layer_of_what_changed(tmp_path: Path) -> None:
+    before = layers_by_content(tmp_path / "before", SIZES)
+    changed: Distributions = {**SIZES, "added-1.0": {"added.py": "a = 1\n"}}
+    after = layers_by_content(tmp_path / "after", changed)
+    assert set(before.items()) - set(after.items()) == {
+        (("yaml==1.0", "zone==1.0"), before["yaml==1.0", "zone==1.0"])
+    }
+
+
+def test_a_heavy_distribution_is_one_layer_for_all_agents(tmp_path: Path) -> None:
+    """Also beside another one that has one of its files."""
+    own = {"shared.txt": "engine", **SIZES["engine-1.0"]}
+    some = layers_by_content(tmp_path / "some", {"engine-1.0": own})
+    other: Distributions = {"engine-1.0": own, "alpha-1.0": {"shared.txt": "alpha"}}
+    others = layers_by_content(tmp_path / "others", other)
+    assert some["engine==1.0",] == others["engine==1.0",]
+
+
+def test_layers_of_many_heavy_distributions_stay_below_what_engines_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thirdparty, "HEAVY_BYTES", 1_000)
-    light: Distributions = {
-        "light-1.0": {"light.py": "a = 1\n"},
-        "small-1.0": {"small.py": "a = 1\n"},
-    }
-    heavy: Distributions = {"heavy-1.0": {"heavy.txt": "x" * 2_000}}
-    before, _ = build_third_party(write_packed_pex(tmp_path / "1", {**light, **heavy}), tmp_path)
-    changed: Distributions = {"small-1.1": {"small.py": "a = 2\n"}}
-    after, _ = build_third_party(
-        write_packed_pex(tmp_path / "2", {"light-1.0": light["light-1.0"], **changed, **heavy}),
-        tmp_path,
-    )
-    assert len(before.layers) == 2
-    assert before.layers[0] == after.layers[0]
-    assert before.layers[1] != after.layers[1]
+    monkeypatch.setattr(thirdparty, "MAX_HEAVY", 1)
+    assert list(layers_by_content(tmp_path, SIZES))[:2] == [
+        ("graphics==1.0",),
+        ("engine==1.0", "server==1.0"),
+    ]
 
 
-def test_file_of_two_distributions_has_one_owner_and_a_warning(tmp_path: Path) -> None:
-    pex = write_packed_pex(
-        tmp_path / "pex",
-        {"zeta-1.0": {"shared.txt": "zeta"}, "alpha-1.0": {"shared.txt": "alpha"}},
-    )
-    built, warnings = build_third_party(pex, tmp_path)
-    assert warnings == ("alpha and zeta both have shared.txt; alpha's is taken",)
-    path = "opt/agent/site-packages/shared.txt"
-    assert content(tmp_path, built.layers[0], path) == b"alpha"
+def test_zstd_layers_hold_the_same(tmp_path: Path) -> None:
+    pex = write_packed_pex(tmp_path / "pex", DISTRIBUTIONS)
+    (gzip,) = build_third_party(pex, tmp_path / "out")[0].layers
+    built, _ = build_third_party(pex, tmp_path / "out", "zstd")
+    (zstd,) = built.layers
+    assert built.compressor.startswith("zstandard ")
+    assert zstd.layer.diff_id == gzip.layer.diff_id
+    assert zstd.layer.digest != gzip.layer.digest
+    assert_describes(tmp_path / "out", zstd.layer)
 
 
 def test_command_writes_deps_json(tmp_path: Path) -> None:
@@ -103,7 +142,7 @@ def test_command_writes_deps_json(tmp_path: Path) -> None:
     result = CliRunner().invoke(image, arguments)
     assert result.exit_code == 0, result.output
     raw = json.loads((tmp_path / "out" / "deps.json").read_text())
-    assert list(raw) == ["layers", "python", "zlib", "distributions"]
+    assert list(raw) == ["layers", "python", "compressor"]
     assert ThirdParty.from_json(raw).to_json() == raw
     assert {layer["digest"][7:] for layer in raw["layers"]} == {
         blob.name for blob in (tmp_path / "out" / "blobs" / "sha256").iterdir()

@@ -111,6 +111,7 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
             lock=folder / "default.lock",
             repository=repository,
             manifest=folder / "manifest.json",
+            compression="gzip",
         ),
     )
 

@@ -65,15 +65,13 @@ def test_outputs(tmp_path: Path) -> None:
 def test_layers_part_what_flows_share_from_the_flow(tmp_path: Path) -> None:
     package(write_inputs(tmp_path), tmp_path / "out")
     described = read_json(tmp_path / "out/image.json")
-    assert [layer["content"] for layer in described["layers"]] == [
+    assert [layer["role"] for layer in described["layers"]] == [
         "base",
         "third-party",
         "first-party",
         "flow",
     ]
-    shared, flow = (
-        Layer.from_json(_without(layer, "content")) for layer in described["layers"][2:]
-    )
+    shared, flow = (Layer.from_json(layer) for layer in described["layers"][2:])
     assert listing(tmp_path / "out/image", shared)[3:] == [
         "d 0755 opt/agent/app/shared 0",
         "- 0644 opt/agent/app/shared/code.py 14",
@@ -88,10 +86,6 @@ def test_layers_part_what_flows_share_from_the_flow(tmp_path: Path) -> None:
         "d 0755 opt/agent/app/flows/demo/prompts 0",
         "- 0644 opt/agent/app/flows/demo/prompts/answer.j2 5",
     ]
-
-
-def _without(raw: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in raw.items() if name != key}
 
 
 def test_image_runs_the_agent_as_nobody_in_particular(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ def test_layers_read_what_pex_writes(requirements: Path, tmp_path: Path) -> None
     assert pex.version.__version__.startswith("2.")
     (distribution,) = read_distributions(requirements)
     assert distribution.requirement == "greeter==1.0"
-    (layer,) = build_third_party(requirements, tmp_path)[0].layers
-    names = [member.name for member in members(tmp_path, layer) if member.isreg()]
+    (item,) = build_third_party(requirements, tmp_path)[0].layers
+    names = [member.name for member in members(tmp_path, item.layer) if member.isreg()]
     prefix = "opt/agent/site-packages"
     assert names == [
         f"{prefix}/greeter-1.0.dist-info/METADATA",

@@ -1,13 +1,18 @@
 """``irc image``: the layers that agents share."""
 
+from __future__ import annotations
+
 import json
 import platform as machine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from irc.cli.output import reported
+from irc.cli.output import COMPRESSION, reported
+
+if TYPE_CHECKING:
+    from irc.oci.compression import Compression
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -27,7 +32,10 @@ def image() -> None:
     "Default: Debian packages of this machine's own suite.",
 )
 @click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
-def base(output_dir: Path, reference: str | None, platform: str | None) -> None:
+@COMPRESSION
+def base(
+    output_dir: Path, reference: str | None, platform: str | None, compression: Compression
+) -> None:
     """Make or take a base image: a Python interpreter and its libraries."""
     from irc.oci.base import Platform, build_debian_base
 
@@ -35,7 +43,7 @@ def base(output_dir: Path, reference: str | None, platform: str | None) -> None:
         if reference is None:
             if platform is not None:
                 raise click.UsageError("--platform goes with --from")
-            built = build_debian_base(output_dir)
+            built = build_debian_base(output_dir, compression)
         else:
             from irc.oci.existing import take_base
 
@@ -47,12 +55,13 @@ def base(output_dir: Path, reference: str | None, platform: str | None) -> None:
 @image.command()
 @click.option("--pex", type=_FOLDER, required=True, help="A packed PEX of the requirements alone.")
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where deps.json and blobs/ go.")
-def deps(pex: Path, output_dir: Path) -> None:
+@COMPRESSION
+def deps(pex: Path, output_dir: Path, compression: Compression) -> None:
     """Make the layers of third-party requirements."""
     from irc.oci.thirdparty import build_third_party
 
     with reported():
-        built, warnings = build_third_party(pex, output_dir)
+        built, warnings = build_third_party(pex, output_dir, compression)
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
         _write_json(output_dir / "deps.json", built.to_json())

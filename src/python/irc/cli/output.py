@@ -13,6 +13,14 @@ from irc.oci.errors import ImageError
 
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
+COMPRESSION = click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd"]),
+    default="gzip",
+    show_default=True,
+    help="Of the layers made.",
+)
+
 
 def write_text(output: Path | None, text: str) -> None:
     """Write a text to a file, whole or not at all, or to standard output.

@@ -1,12 +1,12 @@
 """Base images: what ``base.json`` says of one, and the default, made of Debian packages."""
 
 import tempfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from irc.oci.blobs import Layer
+from irc.oci.compression import Compression, compressor_version
 from irc.oci.debian import architecture, fetch, reachable
 from irc.oci.debian_root import ENVIRONMENT, INSTALLERS, ROOTS, assemble, entries
 from irc.oci.layer import write_layer
@@ -66,7 +66,7 @@ class Base:
     layers: tuple[Layer, ...]
     config: dict[str, Any]
     python: str | None = None
-    zlib: str | None = None
+    compressor: str | None = None
     packages: tuple[InstalledPackage, ...] = field(default=())
     digest: str | None = None
 
@@ -77,7 +77,7 @@ class Base:
             "layers": [layer.to_json() for layer in self.layers],
             "config": self.config,
             "python": self.python,
-            "zlib": self.zlib,
+            "compressor": self.compressor,
             "packages": [package.to_json() for package in self.packages],
             "digest": self.digest,
         }
@@ -90,13 +90,13 @@ class Base:
             tuple(Layer.from_json(layer) for layer in raw["layers"]),
             raw["config"],
             raw["python"],
-            raw["zlib"],
+            raw["compressor"],
             tuple(InstalledPackage(**package) for package in raw["packages"]),
             raw["digest"],
         )
 
 
-def build_debian_base(output: Path) -> Base:
+def build_debian_base(output: Path, compression: Compression) -> Base:
     """Write the layer of the default base into ``output``.
 
     Raises:
@@ -108,7 +108,7 @@ def build_debian_base(output: Path) -> Base:
         (work / "root").mkdir()
         packages = reachable(fetch(ROOTS, work / "apt"), ROOTS, INSTALLERS)
         python = assemble(packages, work / "root")
-        layer = write_layer(output, entries(work / "root"))
+        layer = write_layer(output, entries(work / "root"), compression)
     debian = architecture()
     return Base(
         "debian",
@@ -116,6 +116,6 @@ def build_debian_base(output: Path) -> Base:
         (layer,),
         {"Env": list(ENVIRONMENT)},
         python,
-        zlib.ZLIB_RUNTIME_VERSION,
+        compressor_version(compression),
         tuple(InstalledPackage(item.name, item.version, item.sha256) for item in packages),
     )

@@ -5,11 +5,12 @@
 ``.layout.json`` that names the latter. The archives are read in place: nothing is unpacked to disk.
 """
 
+import configparser
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,41 @@ from irc.oci.layer import Entry, File, bytes_file
 from irc.oci.pruning import is_needed
 
 _LAYOUT = ".layout.json"
+_ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """Of a file in an archive: bytes and CRC-32."""
+
+    size: int
+    crc: int
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """One distribution of the PEX; ``files`` are what an image takes, ``size`` their bytes."""
+    """One distribution of the PEX.
+
+    Attributes:
+        files: what an image takes, in the order of paths.
+        commands: names of the scripts that an installer would make, which images do without.
+    """
 
     name: str
     version: str
     archive: Path
-    files: tuple[str, ...]
-    size: int
+    files: Mapping[str, Checksum]
+    commands: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
         return f"{self.name}=={self.version}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(checksum.size for checksum in self.files.values())
 
 
 def read_pex_info(pex: Path) -> dict[str, Any]:
@@ -89,52 +110,29 @@ def _read_distribution(archive: Path) -> Distribution:
     try:
         with zipfile.ZipFile(archive) as opened:
             stash = json.loads(opened.read(_LAYOUT)).get("stash_dir")
-            files = [
-                member
+            files = {
+                member.filename: Checksum(member.file_size, member.CRC)
                 for member in opened.infolist()
                 if not member.is_dir()
                 and member.filename != _LAYOUT
                 and member.filename.split("/", 1)[0] != stash
                 and is_needed(member.filename)
-            ]
+            }
+            commands = _commands(opened, files)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ImageError(f"{archive}: not a distribution of a packed PEX: {error}") from error
-    return Distribution(
-        name,
-        version,
-        archive,
-        tuple(sorted(member.filename for member in files)),
-        sum(member.file_size for member in files),
-    )
+    return Distribution(name, version, archive, dict(sorted(files.items())), commands)
 
 
-def without_duplicates(
-    distributions: Iterable[Distribution],
-) -> tuple[tuple[Distribution, ...], tuple[str, ...]]:
-    """Give every path one owner: the first distribution by name that has it.
-
-    Returns:
-        The distributions, and one line for every pair of distributions that share files.
-    """
-    owners: dict[str, str] = {}
-    shared: dict[tuple[str, str], list[str]] = {}
-    result = []
-    for distribution in distributions:
-        kept = []
-        for path in distribution.files:
-            owner = owners.setdefault(path, distribution.name)
-            if owner == distribution.name:
-                kept.append(path)
-            else:
-                shared.setdefault((owner, distribution.name), []).append(path)
-        result.append(replace(distribution, files=tuple(kept)))
-    lines = tuple(
-        f"{owner} and {other} both have {paths[0]}"
-        + (f" and {len(paths) - 1} more files" if len(paths) > 1 else "")
-        + f"; {owner}'s is taken"
-        for (owner, other), paths in shared.items()
-    )
-    return tuple(result), lines
+def _commands(archive: zipfile.ZipFile, files: Iterable[str]) -> tuple[str, ...]:
+    for path in files:
+        if _ENTRY_POINTS.fullmatch(path):
+            parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+            parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
+            parser.read_string(archive.read(path).decode())
+            groups = [group for group in _SCRIPT_GROUPS if parser.has_section(group)]
+            return tuple(sorted(name for group in groups for name in parser[group]))
+    return ()
 
 
 def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from irc.oci.base import Platform
 from irc.oci.blobs import (
@@ -23,13 +23,19 @@ from irc.oci.clock import rfc3339, source_date_epoch
 
 TAG = "latest"
 
+Role = Literal["base", "third-party", "first-party", "flow"]
+
+# Of the manifest: the role of each layer from the lowest up, with commas. One annotation a layer would
+# be pushed with every edit.
+ROLES_ANNOTATION = "irc.layers"
+
 
 @dataclass(frozen=True)
 class ImageLayer:
     """A layer and what it holds, in a word."""
 
     layer: Layer
-    content: str
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,10 @@ def write_image(
                 "mediaType": MEDIA_TYPE_MANIFEST,
                 "config": config.to_oci(),
                 "layers": [item.layer.descriptor.to_oci() for item in layers],
-                "annotations": dict(annotations),
+                "annotations": {
+                    **annotations,
+                    ROLES_ANNOTATION: ",".join(item.role for item in layers),
+                },
             }
         ),
     )

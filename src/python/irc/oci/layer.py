@@ -1,23 +1,20 @@
 """Layers: entries in, one compressed and hashed tar archive out, a chunk at a time.
 
-The same entries give the same bytes: owner 0, one time for all, modes of two kinds, a gzip header
-without name or time. What remains is the zlib build (``zlib.ZLIB_RUNTIME_VERSION``), which callers
-record beside the digests.
+The same entries give the same bytes: owner 0, one time for all, modes of two kinds, and a compressor
+that is pinned.
 """
 
-import hashlib
 import io
 import tarfile
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from irc.oci.blobs import MEDIA_TYPE_LAYER_GZIP, BlobFile, Layer, new_blob
+from irc.oci.blobs import Layer, new_blob
 from irc.oci.clock import source_date_epoch
+from irc.oci.compression import MEDIA_TYPES, CompressedWriter, Compression
 
-COMPRESSION_LEVEL = 6
 MODE_FILE = 0o644
 MODE_EXECUTABLE = 0o755
 MODE_FOLDER = 0o755
@@ -65,11 +62,11 @@ def disk_file(path: str, source: Path, *, executable: bool = False) -> File:
     return File(path, lambda: source.open("rb"), source.stat().st_size, executable)
 
 
-def write_layer(root: Path, entries: Iterable[Entry], level: int = COMPRESSION_LEVEL) -> Layer:
+def write_layer(root: Path, entries: Iterable[Entry], compression: Compression = "gzip") -> Layer:
     """Write the entries in the order given, with their parent folders, as a blob below ``root``."""
     mtime = source_date_epoch()
     with new_blob(root) as blob:
-        archive = _GzipWriter(blob, level)
+        archive = CompressedWriter(blob, compression)
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
             folders = {"."}
             for entry in entries:
@@ -78,7 +75,7 @@ def write_layer(root: Path, entries: Iterable[Entry], level: int = COMPRESSION_L
                     folders.add(entry.path)
                 _add(tar, entry, mtime)
         archive.close()
-    return Layer(MEDIA_TYPE_LAYER_GZIP, blob.digest, archive.diff_id, blob.size)
+    return Layer(MEDIA_TYPES[compression], blob.digest, archive.diff_id, blob.size)
 
 
 def _add_parents(tar: tarfile.TarFile, path: str, mtime: int, folders: set[str]) -> None:
@@ -111,31 +108,3 @@ def _add(tar: tarfile.TarFile, entry: Entry, mtime: int) -> None:
                 else:
                     info.size = entry.size
                     tar.addfile(info, source)
-
-
-class _GzipWriter(io.RawIOBase):
-    """Compresses into a blob and hashes what comes in."""
-
-    def __init__(self, blob: BlobFile, level: int) -> None:
-        self._blob = blob
-        self._hash = hashlib.sha256()
-        self._compressor = zlib.compressobj(level, zlib.DEFLATED, wbits=16 + zlib.MAX_WBITS)
-        self._position = 0
-
-    def tell(self) -> int:
-        return self._position
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # tarfile gives bytes only
-        self._hash.update(data)
-        self._blob.write(self._compressor.compress(data))
-        self._position += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._blob.write(self._compressor.flush())
-        super().close()
-
-    @property
-    def diff_id(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"

@@ -1,12 +1,12 @@
 """The third-party layers: a flat ``site-packages``, heavy distributions in layers of their own.
 
-A change of the lock then moves the layers of what changed, and builds with other requirements
-share the heavy ones.
+Which layer a distribution lies in depends on its own size alone. So a change of the lock moves the
+layers of what changed, a heavy distribution is the same layer for every agent and in every
+repository, and what is small moves with what is small.
 """
 
 import os
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,86 +15,119 @@ from pathlib import Path
 from typing import Any
 
 from irc.oci.blobs import Layer
-from irc.oci.distributions import (
-    Distribution,
-    layer_entries,
-    read_distributions,
-    without_duplicates,
-)
+from irc.oci.collisions import check_collisions, without_repetitions
+from irc.oci.compression import Compression, compressor_version
+from irc.oci.distributions import Distribution, layer_entries, read_distributions
 from irc.oci.layer import Entry, write_layer
 
 SITE_PACKAGES = "opt/agent/site-packages"
 
-HEAVY_BYTES = 5_000_000
-MAX_HEAVY = 20
+# A distribution with files of so many bytes has a layer of its own. Each layer adds its two digests,
+# some 240 bytes, to what every edit of a flow pushes.
+HEAVY_BYTES = 10_000_000
+# The others share layers with those of their size: to each of these bounds, from above.
+SHARED_BYTES = (1_000_000, 150_000, 0)
+# Container engines take about 125 layers in all: beyond so many, heavy ones lie with the next size.
+MAX_HEAVY = 100
+
+# Compiling a large module takes 100 MB: two at once stay below 200 MB together.
+_MAX_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class ThirdPartyLayer:
+    """A layer, and the distributions in it as ``name==version``, by name."""
+
+    layer: Layer
+    distributions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """What ``irc image deps`` made, as ``deps.json`` holds it."""
+    """What ``irc image deps`` made, as ``deps.json`` holds it.
 
-    layers: tuple[Layer, ...]
+    Attributes:
+        python: the version of the interpreter that compiled the byte code.
+        compressor: what the layers' bytes depend on besides.
+    """
+
+    layers: tuple[ThirdPartyLayer, ...]
     python: str
-    zlib: str
-    distributions: tuple[str, ...]
+    compressor: str
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """All distributions, by name."""
+        return tuple(sorted(name for item in self.layers for name in item.distributions))
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "layers": [layer.to_json() for layer in self.layers],
+            "layers": [
+                {**item.layer.to_json(), "distributions": list(item.distributions)}
+                for item in self.layers
+            ],
             "python": self.python,
-            "zlib": self.zlib,
-            "distributions": list(self.distributions),
+            "compressor": self.compressor,
         }
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "ThirdParty":
-        return cls(
-            tuple(Layer.from_json(layer) for layer in raw["layers"]),
-            raw["python"],
-            raw["zlib"],
-            tuple(raw["distributions"]),
+        layers = (
+            ThirdPartyLayer(Layer.from_json(layer), tuple(layer["distributions"]))
+            for layer in raw["layers"]
         )
+        return cls(tuple(layers), raw["python"], raw["compressor"])
 
 
 def group(distributions: Sequence[Distribution]) -> tuple[tuple[Distribution, ...], ...]:
-    """One group a layer: each heavy distribution alone, by name, then all others together."""
+    """One group a layer, each by name: heavy distributions alone, then the others by size."""
     by_size = sorted(distributions, key=lambda item: (-item.size, item.name))
     heavy = {item.name for item in by_size[:MAX_HEAVY] if item.size >= HEAVY_BYTES}
-    light = tuple(item for item in distributions if item.name not in heavy)
-    groups = [(item,) for item in distributions if item.name in heavy]
-    return (*groups, light) if light else tuple(groups)
+    groups: list[tuple[Distribution, ...]] = [
+        (item,) for item in distributions if item.name in heavy
+    ]
+    rest = [item for item in distributions if item.name not in heavy]
+    for bound in SHARED_BYTES:
+        groups.append(tuple(item for item in rest if item.size >= bound))
+        rest = [item for item in rest if item.size < bound]
+    return tuple(filter(None, groups))
 
 
-def build_third_party(pex: Path, output: Path) -> tuple[ThirdParty, tuple[str, ...]]:
-    """Write the layers of a packed PEX and ``deps.json`` into ``output``.
+def build_third_party(
+    pex: Path, output: Path, compression: Compression = "gzip"
+) -> tuple[ThirdParty, tuple[str, ...]]:
+    """Write the layers of a packed PEX into ``output``.
 
     Returns:
-        What was built, and warnings (files that two distributions both have).
+        What was built, and warnings (what two distributions both have).
     Raises:
-        ImageError: the folder is not a packed PEX.
+        ImageError: the folder is not a packed PEX, or two distributions have modules of one name.
     """
-    distributions, warnings = without_duplicates(read_distributions(pex))
-    groups = group(distributions)
-    workers = min(len(groups), len(os.sched_getaffinity(0)))
+    groups = group(read_distributions(pex))
+    warnings = check_collisions(groups)
+    workers = min(len(groups), len(os.sched_getaffinity(0)), _MAX_WORKERS)
     order = sorted(range(len(groups)), key=lambda i: -sum(item.size for item in groups[i]))
     layers: dict[int, Layer] = {}
     with ProcessPoolExecutor(workers or 1) as pool:
-        written = pool.map(partial(_write, output), [groups[index] for index in order])
+        write = partial(_write, output, compression)
+        written = pool.map(write, [groups[index] for index in order])
         for index, layer in zip(order, written, strict=True):
             layers[index] = layer
     built = ThirdParty(
-        tuple(layers[index] for index in range(len(groups))),
+        tuple(
+            ThirdPartyLayer(layers[index], tuple(item.requirement for item in items))
+            for index, items in enumerate(groups)
+        ),
         ".".join(map(str, sys.version_info[:3])),
-        zlib.ZLIB_RUNTIME_VERSION,
-        tuple(item.requirement for item in distributions),
+        compressor_version(compression),
     )
     return built, warnings
 
 
-def _write(output: Path, distributions: Sequence[Distribution]) -> Layer:
-    return write_layer(output, _entries(distributions))
+def _write(output: Path, compression: Compression, distributions: Sequence[Distribution]) -> Layer:
+    return write_layer(output, _entries(distributions), compression)
 
 
 def _entries(distributions: Sequence[Distribution]) -> Iterator[Entry]:
-    for distribution in distributions:
+    for distribution in without_repetitions(distributions):
         yield from layer_entries(distribution, SITE_PACKAGES)

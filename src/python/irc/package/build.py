@@ -14,6 +14,7 @@ from irc.manifests.helm import chart
 from irc.manifests.image import with_image
 from irc.manifests.kustomize import kustomization
 from irc.oci.base import Base
+from irc.oci.compression import Compression, compressor_version
 from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
 from irc.oci.errors import ImageError
@@ -64,6 +65,7 @@ class ImageInputs:
     deps: Path
     lock: Path
     repository: str | None
+    compression: Compression
     manifest: Path | None = None
     helm: bool = False
 
@@ -107,7 +109,7 @@ def _package_image(
     base = _read_json(inputs.base, Base.from_json)
     third_party = _read_json(inputs.deps, ThirdParty.from_json)
     _check_python(base, third_party)
-    image = _write_image(agent, code, base, third_party, output / "image")
+    image = _write_image(agent, code, base, third_party, inputs.compression, output / "image")
     reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
@@ -165,15 +167,20 @@ def _check_python(base: Base, third_party: ThirdParty) -> None:
 
 
 def _write_image(
-    agent: Agent, code: Code, base: Base, third_party: ThirdParty, root: Path
+    agent: Agent,
+    code: Code,
+    base: Base,
+    third_party: ThirdParty,
+    compression: Compression,
+    root: Path,
 ) -> Image:
     layers = [
         *(ImageLayer(layer, "base") for layer in base.layers),
-        *(ImageLayer(layer, "third-party") for layer in third_party.layers),
+        *(ImageLayer(item.layer, "third-party") for item in third_party.layers),
     ]
     if code.shared:
-        layers.append(ImageLayer(write_shared_layer(root, code), "first-party"))
-    layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
+        layers.append(ImageLayer(write_shared_layer(root, code, compression), "first-party"))
+    layers.append(ImageLayer(write_flow_layer(root, code, compression), "flow"))
     annotations = {
         "org.opencontainers.image.title": agent.name,
         "org.opencontainers.image.description": agent.description,
@@ -215,7 +222,7 @@ def _describe(
         "config_digest": image.config.digest,
         "platform": str(base.platform),
         "size": image.size,
-        "layers": [{"content": item.content, **item.layer.to_json()} for item in image.layers],
+        "layers": [_describe_layer(item, third_party) for item in image.layers],
         "base": {
             "kind": base.kind,
             "digest": base.digest,
@@ -224,8 +231,16 @@ def _describe(
         },
         "distributions": list(third_party.distributions),
         "python": third_party.python,
-        "zlib": third_party.zlib,
+        "compressor": compressor_version(inputs.compression),
     }
+
+
+def _describe_layer(item: ImageLayer, third_party: ThirdParty) -> dict[str, Any]:
+    described = {"role": item.role, **item.layer.to_json()}
+    for other in third_party.layers:
+        if item.role == "third-party" and other.layer == item.layer:
+            described["distributions"] = list(other.distributions)
+    return described
 
 
 def _read_text(path: Path) -> str:

@@ -1,7 +1,7 @@
 """``lambda.zip``: an agent for AWS Lambda's managed runtime, code and requirements at the root.
 
-The same input gives the same bytes: sorted entries, one time, one mode. What remains is the zlib
-build, as with layers of images.
+The same input gives the same bytes: sorted entries, one time, one mode. What remains is the build of
+zlib, which Python's zip files are compressed by.
 """
 
 import re
@@ -12,13 +12,9 @@ from pathlib import Path
 
 from irc.emit.cloudformation import ZIP, function_template
 from irc.oci.bytecode import compile_pyc, pyc_path
+from irc.oci.collisions import check_collisions, without_repetitions
 from irc.oci.conventions import LAMBDA_HANDLER
-from irc.oci.distributions import (
-    Distribution,
-    layer_entries,
-    read_distributions,
-    without_duplicates,
-)
+from irc.oci.distributions import Distribution, layer_entries, read_distributions
 from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, File, bytes_file
 from irc.package.agent import Agent
@@ -56,12 +52,13 @@ def write_function(agent: Agent, files: Files, deps_pex: Path, output: Path) -> 
         files: the agent's code, by path from the source root.
         deps_pex: the packed PEX of its requirements, with their archives.
     Returns:
-        Warnings: files that two distributions both have.
+        Warnings: what two distributions both have.
     Raises:
         ImageError: a requirement does not run on Lambda, a file is there twice, or the archive is
             too large for Lambda.
     """
-    distributions, warnings = without_duplicates(read_distributions(deps_pex))
+    distributions = read_distributions(deps_pex)
+    warnings = check_collisions([distributions])
     architecture = _architecture(distributions)
     output.mkdir(parents=True, exist_ok=True)
     parts = _write_zip(output / ZIP, files, distributions)
@@ -114,7 +111,10 @@ def _write_zip(path: Path, files: Files, distributions: Sequence[Distribution]) 
     parts: list[_Part] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         sources: list[tuple[str, Iterable[Entry]]] = [("the agent", _code(files))]
-        sources += [(item.name, layer_entries(item, TASK_ROOT)) for item in distributions]
+        sources += [
+            (item.name, layer_entries(item, TASK_ROOT))
+            for item in without_repetitions(distributions)
+        ]
         for owner, entries in sources:
             size = 0
             for entry in entries:

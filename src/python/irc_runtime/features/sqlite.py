@@ -2,7 +2,8 @@
 
 A point-in-time read is one step down the primary key ``(key, event_time)``: some microseconds, in a
 million rows as in a thousand, so reads run on the event loop's own thread, those of one moment as
-one query. Writes wait for the disk and run in a worker thread.
+one query. Writes wait for the disk and run in a worker thread, those that come during one of them
+together as the next: one transaction, one flush of the disk.
 """
 
 import asyncio
@@ -11,8 +12,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 from irc_runtime.batching import Batcher
 from irc_runtime.errors import FeatureStoreError, LoadError
@@ -44,6 +44,21 @@ LATEST = 2**63 - 1
 #: Seconds that a writer waits for another one.
 BUSY_S = 5.0
 
+#: What may be over in a moment: another writer, a full disk, a disk that fails.
+PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+#: Key, event time in microseconds, and the record as JSON.
+Row: TypeAlias = tuple[str, int, str]
+
 
 class SqliteFeatures(FeatureStore):
     """A feature store in a SQLite file, as ``irc features load`` makes it.
@@ -62,9 +77,11 @@ class SqliteFeatures(FeatureStore):
         if not Path(path).is_file():
             raise LoadError(f"there is no feature store at {path}: 'irc features load' makes one")
         self._path = path
-        self._writing = Lock()
         self._connection, self._groups = _open(path)
-        self._batcher: Batcher[tuple[str, int], tuple[str, int], Any] = Batcher(self._ask)
+        self._reading: Batcher[tuple[str, int], tuple[str, int], Any] = Batcher(self._ask)
+        self._writing: Batcher[tuple[str, int], list[Row], bool] = Batcher(
+            self._insert, window_s=None, finish=True
+        )
         try:
             for use in uses:
                 self._check(use)
@@ -79,7 +96,7 @@ class SqliteFeatures(FeatureStore):
         instant = LATEST if as_of is None else _instant(as_of)
         group = self._group(read)
         place = (group.name, group.version)
-        text = await self._batcher(place, (group.key_text(key), instant))
+        text = await self._reading(place, (group.key_text(key), instant))
         if text is None:
             return None
         record: dict[str, Any] = json.loads(text)
@@ -101,12 +118,12 @@ class SqliteFeatures(FeatureStore):
         records = data if isinstance(data, list | tuple) else [data]
         instant = None if event_time is None else _instant(event_time)
         rows = [_row_of(group, record, instant) for record in records]
-        await asyncio.to_thread(self._insert, group, rows)
-        return True
+        return await self._writing((group.name, group.version), rows)
 
     async def close(self) -> None:
-        """Close the file."""
-        await self._batcher.close()
+        """Close the file, when what is being written is."""
+        await self._writing.close()
+        await self._reading.close()
         self._connection.close()
 
     def _check(self, use: FeatureRead | FeatureWrite) -> None:
@@ -124,7 +141,7 @@ class SqliteFeatures(FeatureStore):
             try:
                 sql = AS_OF.format(table=table, values=values)
                 return [text for (text,) in self._connection.execute(sql, parameters)]
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 if last or "no such table" not in str(error):
                     raise _failure(error) from error
                 self._groups = read_groups(self._connection)  # the group was loaded anew
@@ -133,16 +150,10 @@ class SqliteFeatures(FeatureStore):
     def _group(self, use: FeatureRead | FeatureWrite) -> FeatureGroup:
         return find_group(self._groups, use.name, use.version)
 
-    def _insert(self, group: FeatureGroup, rows: Sequence[tuple[str, int, str]]) -> None:
-        try:
-            with (
-                self._writing,
-                closing(sqlite3.connect(self._path, timeout=BUSY_S)) as connection,
-                connection,
-            ):
-                connection.executemany(UPSERT.format(table=group.table), rows)
-        except sqlite3.Error as error:
-            raise _failure(error) from error
+    async def _insert(self, place: tuple[str, int], writes: Sequence[list[Row]]) -> list[bool]:
+        rows = [row for written in writes for row in written]
+        await asyncio.to_thread(_write, self._path, place, rows)
+        return [True] * len(writes)
 
 
 def _open(path: str) -> tuple[sqlite3.Connection, dict[tuple[str, int], FeatureGroup]]:
@@ -200,6 +211,17 @@ def _row_of(group: FeatureGroup, record: Any, instant: int | None) -> tuple[str,
     return group.key_text(key), moment, text
 
 
+def _write(path: str, place: tuple[str, int], rows: Sequence[Row]) -> None:
+    """Add rows to a group: all, or none. The group may have been loaded anew, to another table."""
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_S)) as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            table = find_group(read_groups(connection), *place).table
+            connection.executemany(UPSERT.format(table=table), rows)
+    except sqlite3.Error as error:
+        raise _failure(error) from error
+
+
 def _failure(error: sqlite3.Error) -> FeatureStoreError:
-    retryable = isinstance(error, sqlite3.OperationalError)
+    retryable = getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING  # the rest says which kind
     return FeatureStoreError(f"the feature store failed: {error}", retryable=retryable)

@@ -11,6 +11,7 @@ from irc_runtime.features.instants import to_microseconds
 from irc_runtime.hopsworks.session import close_session, open_session
 from irc_runtime.hopsworks.sources import Source, Sources
 from irc_runtime.hopsworks.views import Answer, Question
+from irc_runtime.hopsworks.writes import GroupWriter, Row
 
 
 class HopsworksFeatures(FeatureStore):
@@ -30,7 +31,10 @@ class HopsworksFeatures(FeatureStore):
             close_session(self._session)
             raise
         self._sources, self._writers = found.by_read, found.by_write
-        self._batcher: Batcher[Source, Question, dict[str, Any] | None] = Batcher(self._ask)
+        self._reading: Batcher[Source, Question, dict[str, Any] | None] = Batcher(self._ask)
+        self._writing: Batcher[GroupWriter, list[Row], bool] = Batcher(
+            self._send, window_s=None, finish=True
+        )
 
     async def find(
         self, read: FeatureRead, key: Mapping[str, Any], *, as_of: str | None = None
@@ -38,7 +42,7 @@ class HopsworksFeatures(FeatureStore):
         """The record of a key; see ``FeatureStore.find``."""
         source = self._sources[read]
         question = source.question(key, None if as_of is None else _instant(as_of))
-        record = await self._batcher(source, question)
+        record = await self._reading(source, question)
         if record is None or read.features is None:
             return record
         return {feature: record.get(feature) for feature in read.features}
@@ -52,22 +56,27 @@ class HopsworksFeatures(FeatureStore):
         """Add records to a feature group; see ``FeatureStore.write``.
 
         They are in the online store soon after, and in the history of a group that is fed by a
-        stream when its materialization runs next.
+        stream when its materialization runs next. What comes while a write to the group is under
+        way is written together after it.
         """
         writer = self._writers[write]
         records = data if isinstance(data, list | tuple) else [data]
         instant = None if event_time is None else _instant(event_time)
-        frame = writer.frame(records, instant)
-        await self._session.worker.run(lambda: writer.insert(frame))
-        return True
+        return await self._writing(writer, writer.rows(records, instant))
 
     async def close(self) -> None:
         """Log out, unless something else of this process uses the session."""
-        await self._batcher.close()
+        await self._writing.close()
+        await self._reading.close()
         await asyncio.to_thread(close_session, self._session)
 
     async def _ask(self, source: Source, questions: Sequence[Question]) -> list[Answer]:
         return await self._session.reads.run(lambda: source.ask(questions))
+
+    async def _send(
+        self, writer: GroupWriter, writes: Sequence[list[Row]]
+    ) -> list[bool | Exception]:
+        return await self._session.worker.run(lambda: writer.insert(writes))
 
 
 def _instant(text: str) -> int:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow  # type: ignore[import-untyped]  # noqa: F401  # the client reads batches with it
 
-from irc_runtime.errors import FeatureStoreError, LoadError
+from irc_runtime.errors import LoadError
 from irc_runtime.features import title
 from irc_runtime.features.instants import EPOCH, MICROSECOND, to_microseconds
-from irc_runtime.hopsworks.failures import is_passing, kind
+from irc_runtime.hopsworks.failures import failure
 from irc_runtime.hopsworks.values import INTEGERS, key_values, plain
 from irc_runtime.hopsworks.views import Answer, Question
 
@@ -77,10 +77,7 @@ class GroupRows:
         try:
             rows = list(self._rows(questions))
         except Exception as error:  # the client raises a great many types
-            failure = FeatureStoreError(
-                f"the feature store failed: {kind(error)}", retryable=is_passing(error)
-            )
-            raise failure from error
+            raise failure("the feature store failed", error) from error
         history: dict[tuple[Any, ...], list[tuple[int, dict[str, Any]]]] = {}
         for row in rows:
             key = tuple(row[column] for column in self.key_types)

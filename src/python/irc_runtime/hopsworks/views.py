@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irc_runtime.errors import FeatureStoreError
 from irc_runtime.features import title
-from irc_runtime.hopsworks.failures import is_passing, kind
+from irc_runtime.hopsworks.failures import failure, is_for_all
 from irc_runtime.hopsworks.session import MAX_CONNECTIONS
 from irc_runtime.hopsworks.values import key_values, plain
 
@@ -52,15 +51,14 @@ class OnlineView:
         return key_values(self.title, self.key_types, key), instant
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """The records of many keys, in one call."""
+        """The records of many keys, in one call; a key that the server refuses fails alone."""
         entries = [dict(zip(self.key_types, values, strict=True)) for values, _ in questions]
         try:
-            rows = self._vectors(entries)
+            return self._without_missing(entries, self._vectors(entries))
         except Exception as error:  # noqa: BLE001  # the client raises a great many types
-            if len(entries) == 1 or is_passing(error):
-                return [online_failure(error)] * len(entries)
+            if len(entries) == 1 or is_for_all(error):
+                return [failure("the online store failed", error) for _ in entries]
             return [answer for question in questions for answer in self.ask([question])]
-        return self._without_missing(entries, rows)
 
     def _vectors(self, entries: list[dict[str, Any]], missing: bool = True) -> list[list[Any]]:
         vectors: list[list[Any]] = self._view.get_feature_vectors(
@@ -81,7 +79,7 @@ class OnlineView:
         """
         records: list[Answer] = [
             {name: plain(value) for name, value in zip(self.columns, row, strict=True)}
-            for row in rows
+            for _, row in zip(entries, rows, strict=True)
         ]
         doubtful = [number for number, record in enumerate(records) if self._is_bare(record)]
         if not doubtful:
@@ -104,8 +102,8 @@ class OnlineView:
         try:
             return len(self._vectors(entries, missing=False))
         except Exception as error:  # the client raises a great many types
-            if is_passing(error):
-                raise online_failure(error) from error
+            if is_for_all(error):
+                raise
             return len(entries)
 
 
@@ -115,12 +113,3 @@ def _key_type(view: Any, key: Any) -> str:
     group = groups.get(key.feature_group.id, key.feature_group)
     types = {column.name: column.type for column in group.columns}
     return str(types.get(key.feature_name, "string"))
-
-
-def online_failure(error: BaseException) -> FeatureStoreError:
-    """What a failed call to the online store means to a node."""
-    failure = FeatureStoreError(
-        f"the online store failed: {kind(error)}", retryable=is_passing(error)
-    )
-    failure.__cause__ = error
-    return failure
