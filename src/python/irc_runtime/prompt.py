@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from irc_runtime.tracebacks import give_texts
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from jinja2.sandbox import SandboxedEnvironment
 
     from irc_runtime.tools import Tool
 
@@ -125,11 +123,13 @@ class Prompt:
         """
         from jinja2 import TemplateSyntaxError
 
+        from irc_runtime.templates import compiled, environment_of
+
         jinja = environment_of(self.files)
         try:
-            self._template = _compiled(jinja, self.template, self.template_at)
+            self._template = compiled(jinja, self.template, self.template_at)
             if self.system is not None:
-                self._system = _compiled(jinja, self.system, self.system_at)
+                self._system = compiled(jinja, self.system, self.system_at)
             for name in self.files:
                 jinja.get_template(name)
         except TemplateSyntaxError as error:
@@ -168,8 +168,10 @@ class Prompt:
     def _render(self, template: "Template", variables: Mapping[str, Any]) -> str:
         from jinja2 import TemplateError, UndefinedError
 
+        from irc_runtime.templates import rendered
+
         try:
-            return template.render(variables)
+            return rendered(template, variables)
         except Exception as error:
             give_texts(error, self._texts())
             if isinstance(error, UndefinedError):
@@ -182,7 +184,9 @@ class Prompt:
 
     def _texts(self) -> dict[str, str]:
         """The texts of the templates that have a place, by the names they are compiled under."""
-        texts = {_start(name): text for name, text in self.files.items()}
+        from irc_runtime.templates import start_of
+
+        texts = {start_of(name): text for name, text in self.files.items()}
         if self.template_at is not None:
             texts[self.template_at] = self.template
         if self.system is not None and self.system_at is not None:
@@ -197,34 +201,3 @@ def as_variables(outputs: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             variables |= value
     return {**variables, **outputs}
-
-
-@cache
-def environment() -> "SandboxedEnvironment":
-    """The one Jinja environment: sandboxed, plain text, undefined values are errors."""
-    from jinja2 import DictLoader, StrictUndefined
-    from jinja2.sandbox import SandboxedEnvironment
-
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader({}))
-
-
-def environment_of(files: Mapping[str, str]) -> "SandboxedEnvironment":
-    """The environment, and for templates that refer to others one that knows those."""
-    if not files:
-        return environment()
-    from jinja2 import FunctionLoader
-
-    def load(name: str) -> tuple[str, str, None] | None:
-        return (files[name], _start(name), None) if name in files else None
-
-    return environment().overlay(loader=FunctionLoader(load))
-
-
-def _compiled(jinja: "SandboxedEnvironment", text: str, at: str | None) -> "Template":
-    """A template whose frames in tracebacks name the place where its text starts."""
-    code = jinja.compile(text, filename=at)
-    return jinja.template_class.from_code(jinja, code, jinja.make_globals(None))
-
-
-def _start(file: str) -> str:
-    return f"{file}:1"

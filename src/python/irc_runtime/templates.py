@@ -1,0 +1,137 @@
+"""Jinja2's sandbox, with bounds: what a request holds cannot make a template endless, or its text.
+
+Prompts import it when they are compiled.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from jinja2 import (
+    DictLoader,
+    FunctionLoader,
+    StrictUndefined,
+    Template,
+    TemplateRuntimeError,
+    nodes,
+)
+from jinja2.sandbox import SandboxedEnvironment
+
+#: The longest text that a template makes, in characters: more than models take.
+MAX_CHARACTERS = 10_000_000
+
+#: Steps of all loops while one text is made.
+MAX_STEPS = 1_000_000
+
+#: The largest power of integers, in bits.
+MAX_BITS = 4096
+
+#: Steps that are left to the loops of the text that is being made.
+_steps_left: ContextVar[list[int]] = ContextVar("steps_left")
+
+#: The filter that every loop goes through; the name is one that no template can write.
+_COUNTED = "items of a loop"
+
+
+class BoundedEnvironment(SandboxedEnvironment):
+    """A sandbox that counts the steps of loops, and looks at ``*`` and ``**`` before it does them."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def compile(self, source: Any, *names: Any, **options: Any) -> Any:
+        """As Jinja2's, for a template of which every loop is counted."""
+        if isinstance(source, str):
+            source = self.parse(source, *names, **options)
+            for loop in source.find_all(nodes.For):
+                at = loop.iter.lineno
+                loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=at)
+        return super().compile(source, *names, **options)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """The result of an operator, unless it is too large."""
+        if _is_too_large(operator, left, right):
+            raise TemplateRuntimeError(f"the result of '{operator}' is too large")
+        return super().call_binop(context, operator, left, right)
+
+
+class _Counted:
+    """What a loop goes through, as long as that is."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        left = _steps_left.get()
+        for item in self._items:
+            left[0] -= 1
+            if left[0] < 0:
+                raise TemplateRuntimeError(f"more than {MAX_STEPS} steps of loops")
+            yield item
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@cache
+def environment() -> BoundedEnvironment:
+    """The one Jinja environment: sandboxed, plain text, undefined values are errors."""
+    made = BoundedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader({}))
+    made.filters[_COUNTED] = _Counted
+    return made
+
+
+def environment_of(files: Mapping[str, str]) -> SandboxedEnvironment:
+    """The environment, and for templates that refer to others one that knows those."""
+    if not files:
+        return environment()
+
+    def load(name: str) -> tuple[str, str, None] | None:
+        return (files[name], start_of(name), None) if name in files else None
+
+    return environment().overlay(loader=FunctionLoader(load))
+
+
+def compiled(jinja: SandboxedEnvironment, text: str, at: str | None) -> Template:
+    """A template whose frames in tracebacks name the place where its text starts."""
+    code = jinja.compile(text, filename=at)
+    return jinja.template_class.from_code(jinja, code, jinja.make_globals(None))
+
+
+def rendered(template: Template, variables: Mapping[str, Any]) -> str:
+    """The text that a template makes.
+
+    Raises:
+        TemplateRuntimeError: it is too long, or takes too many steps; besides what the template
+            itself raises.
+    """
+    token = _steps_left.set([MAX_STEPS])
+    try:
+        pieces, size = [], 0
+        for piece in template.generate(variables):
+            size += len(piece)
+            if size > MAX_CHARACTERS:
+                raise TemplateRuntimeError(f"more than {MAX_CHARACTERS} characters")
+            pieces.append(piece)
+        return "".join(pieces)
+    except OverflowError as error:  # of a range, which the sandbox bounds, or a number
+        raise TemplateRuntimeError("a range or a number is too large") from error
+    finally:
+        _steps_left.reset(token)
+
+
+def start_of(file: str) -> str:
+    """The place where the text of a file starts."""
+    return f"{file}:1"
+
+
+def _is_too_large(operator: str, left: Any, right: Any) -> bool:
+    if operator == "**":
+        both = isinstance(left, int) and isinstance(right, int)
+        return both and left.bit_length() * right > MAX_BITS
+    for sequence, times in ((left, right), (right, left)):
+        if isinstance(sequence, str | bytes | list | tuple) and isinstance(times, int):
+            return len(sequence) * times > MAX_CHARACTERS
+    return False
