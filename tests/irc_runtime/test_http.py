@@ -1,108 +1,22 @@
 """The HTTP client against a server on the loopback."""
 
 import asyncio
-import gzip
-import json
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from irc_runtime.errors import HttpError
 from irc_runtime.http import HttpClient, HttpResponse
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers what the path says."""
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        self._echo(self.rfile.read(length).decode())
-
-    def do_GET(self) -> None:
-        kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
-        if kind == "echo":
-            self._echo("")
-        elif kind == "status":
-            self._send(int(rest), {"Content-Type": "application/json"}, b'{"why": "told so"}')
-        elif kind == "raw":
-            self._send(200, {"Content-Type": rest.replace("-", "/")}, b"plain text")
-        elif kind == "empty":
-            self._send(204, {}, b"")
-        elif kind == "big":
-            self._send(200, {}, b"x" * int(rest))
-        elif kind == "to":
-            self._send(302, {"Location": rest}, b"")
-        elif kind == "gzip":
-            self._send(200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * int(rest)))
-        elif kind == "encoded":
-            self._send(200, {"Content-Encoding": rest}, b"neither")
-        elif kind == "headers":
-            self._send(200, {"X-Long": "x" * int(rest)}, b"")
-        elif kind == "cookies":
-            self._send(
-                200,
-                {"Set-Cookie": "session=secret"},
-                self.headers["Cookie"].encode() if "Cookie" in self.headers else b"",
-            )
-        elif kind == "endless":
-            self._endless()
-        elif kind == "cut":
-            self.send_response(200)
-            self.send_header("Content-Length", "100")
-            self.end_headers()
-            self.wfile.write(b'{"half":')
-        elif kind == "busy":
-            self._send(429, {"Retry-After": rest.replace("_", " ")}, b"")
-        elif kind == "loop":
-            self._send(302, {"Location": "/loop"}, b"")
-        elif kind == "slow":
-            time.sleep(2)
-
-    def _echo(self, body: str) -> None:
-        seen = {
-            "method": self.command,
-            "path": self.path,
-            "body": body,
-            "type": self.headers.get("Content-Type"),
-            "token": self.headers.get("X-Token"),
-            "dry": self.headers.get("X-Dry-Run"),
-        }
-        self._send(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
-
-    def _endless(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        with suppress(OSError):  # until the client goes away
-            while True:
-                self.wfile.write(b"x" * 4096)
-
-    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing."""
+from tests.standins.web_server import WebServer
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with WebServer() as server:
+        yield server.url
 
 
 def call(method: str, url: str, limit: int = 10_000, **options: Any) -> HttpResponse:

@@ -21,6 +21,7 @@ class Answer:
             structured output.
         delay_s: seconds before the first byte.
         tool_calls: pairs of a function's name and its arguments, in place of a text.
+        refusal: what the model says in place of an answer.
         stop: why the answer ends, where it is not that it is complete.
         cut_after: events after which a stream breaks off.
         error: the type of an error that comes then.
@@ -30,6 +31,7 @@ class Answer:
     content: Any = ""
     delay_s: float = 0.0
     tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    refusal: str | None = None
     stop: str | None = None
     cut_after: int | None = None
     error: str | None = None
@@ -37,7 +39,7 @@ class Answer:
 
     @property
     def text(self) -> str | None:
-        if self.tool_calls:
+        if self.tool_calls or self.refusal is not None:
             return None
         return self.content if isinstance(self.content, str) else json.dumps(self.content)
 
@@ -149,7 +151,11 @@ def _tool_calls(answer: Answer, number: int) -> list[dict[str, Any]]:
 
 
 def completion(answer: Answer, model: str, number: int) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": answer.text,
+        "refusal": answer.refusal,
+    }
     if answer.tool_calls:
         message["tool_calls"] = _tool_calls(answer, number)
     finish_reason = answer.stop or ("tool_calls" if answer.tool_calls else "stop")
@@ -172,6 +178,8 @@ def chunks(
     yield chunk({"role": "assistant", "content": ""})
     for index, call in enumerate(_tool_calls(answer, number)):
         yield chunk({"tool_calls": [{"index": index, **call}]})
+    if answer.refusal is not None:
+        yield chunk({"refusal": answer.refusal})
     for piece in re.findall(r"\S+\s*|\s+", answer.text or ""):
         yield chunk({"content": piece})
     yield chunk({}, answer.stop or ("tool_calls" if answer.tool_calls else "stop"))
