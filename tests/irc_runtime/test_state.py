@@ -169,3 +169,50 @@ def test_what_expires_while_held_is_kept_again_by_a_write() -> None:
         assert backend.read("chat:s1") == {"a": "1", "b": "2"}
 
     run_virtually(main())
+
+
+def test_memory_is_bounded_by_what_it_holds() -> None:
+    async def main() -> None:
+        memory = MemoryBackend(max_characters=100)
+        for number in range(10):
+            async with memory.hold(f"k{number}") as held:
+                await held.write({"x": "7" * 37}, None)  # 40 characters, with key and name
+        async with memory.hold("k9") as held:
+            await held.write({"x": "8" * 37}, None)
+        assert (len(memory._entries), memory._characters) == (2, 80)
+        async with memory.hold("large") as held:
+            await held.write({"x": "9" * 1000}, None)
+            assert await held.read() == {"x": "9" * 1000}  # the last one is always held
+        assert list(memory._entries) == ["large"]
+        await memory.close()
+
+    run_virtually(main())
+
+
+def test_what_has_expired_makes_room_without_being_read() -> None:
+    async def main() -> None:
+        memory = MemoryBackend()
+        for number in range(10):
+            async with memory.hold(f"k{number}") as held:
+                await held.write({"x": "1"}, 1.0)
+        await asyncio.sleep(2.0)
+        async with memory.hold("new") as held:
+            await held.write({"x": "1"}, 1.0)
+        assert list(memory._entries) == ["new"]
+
+    run_virtually(main())
+
+
+def test_state_that_is_too_large_is_refused_and_what_was_there_stays() -> None:
+    async def main() -> None:
+        store = StateStore()
+        async with store.open(SESSION, {}, Context({"session_id": "s"})) as state:
+            await state.set("x", 1)
+        with pytest.raises(StateError, match="would be 16000003 characters") as caught:
+            async with store.open(SESSION, {}, Context({"session_id": "s"})) as state:
+                await state.set("y", "y" * 16_000_000)
+        assert not caught.value.retryable
+        async with store.open(SESSION, {}, Context({"session_id": "s"})) as state:
+            assert state.values() == {"x": 1}
+
+    run_virtually(main())

@@ -81,6 +81,24 @@ def test_values_are_read_by_another_process(redis: RedisServer) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    "key", ["{", "a}b{c", "line\nline\0", "\ud83d", "ключ", "k" * 100_000, "*"]
+)
+def test_keys_may_hold_any_characters(client: Redis, key: str) -> None:
+    async def main() -> None:
+        stores = store_of(), store_of()
+        for number, store in enumerate(stores):
+            async with store.open(SESSION, {}, Context({"session_id": key})) as state:
+                assert await state.get("number", 0) == number
+                await state.set("number", number + 1)
+        assert await held(stores[0]) == {}
+        for store in stores:
+            await store.close()
+        assert client.dbsize() == 1
+
+    asyncio.run(main())
+
+
 def test_agents_of_one_redis_do_not_meet(redis: RedisServer) -> None:
     async def main() -> None:
         first, second = store_of("a"), store_of("b")

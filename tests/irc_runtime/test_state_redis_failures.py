@@ -1,19 +1,20 @@
 """State in Redis when Redis is away, refuses, or comes back with nothing."""
 
 import asyncio
-from pathlib import Path
+import time
 from typing import Any
 
 import pytest
 
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
-from irc_runtime.errors import LoadError, NodeError, StateError
+from irc_runtime.errors import NodeError, StateError
 from irc_runtime.node import Inputs, Node, Outputs
 from irc_runtime.state import State, StateSpec, StateStore
 from irc_runtime.state.redis import RedisBackend
+from irc_runtime.state.redis_scripts import WRITE
 from tests.irc_runtime.agents import agent_of
-from tests.standins.redis_server import RedisServer, running_redis
+from tests.standins.redis_server import RedisServer
 
 SESSION = StateSpec(scope="session", key="chat:{session_id}", backend="redis")
 REQUEST = {"session_id": "s1"}
@@ -41,34 +42,21 @@ def restart(redis: RedisServer) -> None:
     redis.start()
 
 
-def test_without_an_address_the_agent_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    with pytest.raises(LoadError, match="needs the environment variable REDIS_URL"):
-        RedisBackend("support")
+def test_a_redis_that_is_down_when_the_agent_loads_is_waited_for(redis: RedisServer) -> None:
+    async def main() -> None:
+        redis.kill()
+        agent = counting(redis, error_port="failed")
+        assert not await agent.connected()
+        failure = (await agent.predict(REQUEST))["failed"]
+        assert failure["reason"] == "state in Redis: it cannot be reached"
+        redis.start()
+        assert await agent.connected()
+        assert await agent.predict(REQUEST) == {"number": 1}
+        redis.kill()  # what the agent was made ready with stays, and requests say what is wrong
+        assert await agent.connected()
+        await agent.close()
 
-
-def test_a_malformed_address_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@host:port/0")
-    with pytest.raises(LoadError, match="^REDIS_URL is not the address of a Redis server$"):
-        RedisBackend("support")
-
-
-def test_a_redis_that_is_down_keeps_the_agent_from_loading(redis: RedisServer) -> None:
-    redis.kill()
-    with pytest.raises(LoadError, match="^the Redis that REDIS_URL names: it cannot be reached$"):
-        RedisBackend("support")
-
-
-def test_a_wrong_password_keeps_the_agent_from_loading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with running_redis(tmp_path) as server, server.client() as client:
-        client.config_set("requirepass", "hunter2")
-        monkeypatch.setenv("REDIS_URL", server.url)
-        with pytest.raises(LoadError, match="does not let the agent in"):
-            RedisBackend("support")
-        monkeypatch.setenv("REDIS_URL", server.url.replace("//", "//:hunter2@"))
-        RedisBackend("support")
+    asyncio.run(main())
 
 
 def test_a_redis_that_was_restarted_between_requests_is_found_again(redis: RedisServer) -> None:
@@ -168,6 +156,89 @@ def test_a_full_redis_finishes_what_runs_and_begins_nothing(redis: RedisServer) 
         assert caught.value.__cause__.retryable
         limit(0)
         assert await agent.predict(REQUEST) == {"number": 3}
+        await agent.close()
+
+    asyncio.run(main())
+
+
+def test_a_redis_that_stands_still_costs_an_attempt_its_time(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("irc_runtime.state.redis.TIMEOUT_S", 0.1)
+
+    async def main() -> None:
+        agent = counting(redis, error_port="failed")
+        assert await agent.predict(REQUEST) == {"number": 1}
+        redis.pause()
+        failure = (await agent.predict(REQUEST))["failed"]
+        assert (failure["type"], failure["attempts"]) == ("state", 1)
+        assert failure["reason"] == "state in Redis: it does not answer in time"
+        redis.resume()
+        assert await agent.predict(REQUEST) == {"number": 2}
+        await agent.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        with redis.client() as client:
+            assert client.keys("*holder") == []
+
+    asyncio.run(main())
+
+
+def test_a_write_whose_answer_is_not_heard_is_kept_once(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis stands still while it is asked to write, and goes on when it is asked again."""
+    monkeypatch.setattr("irc_runtime.state.redis.TIMEOUT_S", 0.1)
+    asked: list[str] = []
+    run = RedisBackend.run
+
+    async def noted(backend: RedisBackend, script: str, keys: list[str], *values: Any) -> Any:
+        if script == WRITE:
+            asked.append(script)
+            if len(asked) == 2:
+                redis.resume()
+        return await run(backend, script, keys, *values)
+
+    monkeypatch.setattr(RedisBackend, "run", noted)
+
+    async def main() -> None:
+        agent = counting(redis, redis.pause)
+        assert await agent.predict(REQUEST) == {"number": 1}
+        assert len(asked) == 2
+        assert await agent.predict(REQUEST) == {"number": 2}
+        await agent.close()
+
+    asyncio.run(main())
+
+
+def test_a_hold_that_ends_early_is_found_out(redis: RedisServer) -> None:
+    """As when the clock of Redis jumps ahead: times to live are moments of that clock."""
+
+    def jump() -> None:
+        with redis.client() as client:
+            client.pexpire("irc:{support/chat:s1}:holder", 0)
+
+    async def main() -> None:
+        agent = counting(redis, None, jump, attempts=2)
+        assert await agent.predict(REQUEST) == {"number": 1}
+        assert await agent.predict(REQUEST) == {"number": 2}
+        await agent.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+def test_the_agents_own_clock_does_not_matter(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    clock = time.time
+
+    def jump() -> None:
+        monkeypatch.setattr(time, "time", lambda: clock() + jump_s)
+
+    async def main() -> None:
+        agent = counting(redis, None, jump)
+        for number in (1, 2, 3):
+            assert await agent.predict(REQUEST) == {"number": number}
         await agent.close()
 
     asyncio.run(main())

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,11 +28,13 @@ class RedisServer:
 
     Args:
         folder: where its log goes.
+        options: of redis-server's command line, besides those that it always gets.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._log = folder / "redis.log"
-        self.port = _free_port()
+        self._options = options
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,9 +49,10 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         assert COMMAND is not None
+        kept = [] if "--sentinel" in self._options else ["--save", "", "--appendonly", "no"]
         command = [
-            COMMAND, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._log.parent),
-            "--logfile", str(self._log), "--save", "", "--appendonly", "no",
+            COMMAND, *self._options, "--bind", "127.0.0.1", "--port", str(self.port),
+            "--dir", str(self._log.parent), "--logfile", str(self._log), *kept,
         ]  # fmt: skip
         self._process = subprocess.Popen(command)
         with self.client() as client:
@@ -59,6 +63,16 @@ class RedisServer:
                 time.sleep(0.01)
         raise RuntimeError(self._log.read_text(encoding="utf-8"))
 
+    def pause(self) -> None:
+        """Stand still until ``resume``: connections are made and kept, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on, with all that has come meanwhile."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End at once, as a machine does that loses its power."""
         if self._process is not None:
@@ -68,11 +82,11 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
+def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     """A server for the length of the block; skips the test where there is no redis-server."""
     if COMMAND is None:
         pytest.skip("redis-server is not installed")
-    server = RedisServer(folder)
+    server = RedisServer(folder, *options)
     server.start()
     try:
         yield server
@@ -80,7 +94,8 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
         server.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on, and that stays so for a while."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))

@@ -82,6 +82,18 @@ class Agent(ABC):
         event(INFO, "loaded", agent=self.name, source=self.source)
         return self.ready
 
+    async def connected(self) -> bool:
+        """Whether all that nodes need has been reached since the agent was loaded.
+
+        Most of it is looked up by ``load``; what may come later, as a Redis that is away, says so by
+        a method ``connected`` of its own.
+        """
+        for edge in EDGES:
+            connected = getattr(vars(self).get(edge), "connected", None)
+            if connected is not None and not await connected():
+                return False
+        return True
+
     async def close(self) -> None:
         """Give back connections; the agent is not ready afterwards."""
         self.ready = False

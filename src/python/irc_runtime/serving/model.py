@@ -31,6 +31,10 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
         self.ready = self.agent.load()
         return self.ready
 
+    async def healthy(self) -> bool:
+        """Whether new requests should come here: the agent is loaded, and has what its nodes need."""
+        return bool(self.ready) and await self.agent.connected()
+
     def start(self) -> None:
         """Do nothing: readiness is what ``load`` says, not that the server started."""
 

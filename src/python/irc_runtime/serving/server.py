@@ -50,21 +50,23 @@ class AgentDataPlane(DataPlane):  # type: ignore[misc]  # kserve says nothing of
             raise AnswerError(RequestError(error.reason), headers) from error
 
     async def ready(self) -> bool:
-        """Whether new requests should come here: every model is loaded, and nothing is draining."""
+        """Whether new requests should come here: every model has all it needs, nothing is draining."""
         models = self.model_registry.get_models().values()
-        return not self._admission.draining and all(model.ready for model in models)
+        return not self._admission.draining and all([await model.healthy() for model in models])
 
     async def model_ready(
         self, model_name: str, disable_predictor_health_check: bool = False
     ) -> bool:
-        """As ``ready``; requests, for which KServe sets the flag, are answered while draining.
+        """As ``ready``; requests, for which KServe sets the flag, are answered while draining, and
+        where something that not all nodes need is not there yet.
 
         Raises:
             ModelNotFound: there is no such model.
         """
         model = await self.get_model(model_name)
-        draining = self._admission.draining and not disable_predictor_health_check
-        return bool(model.ready) and not draining
+        if disable_predictor_health_check:
+            return bool(model.ready)
+        return not self._admission.draining and await model.healthy()
 
     async def get_model(self, name: str) -> Any:
         """The model of that name; KServe would load it in the middle of a request if it is not ready.

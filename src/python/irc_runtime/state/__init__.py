@@ -17,6 +17,9 @@ from irc_runtime.errors import StateError
 from irc_runtime.state.backend import StateBackend
 from irc_runtime.state.memory import MemoryBackend
 
+#: Characters of JSON that one key may hold. Values are read and written whole.
+MAX_CHARACTERS = 16_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class StateSpec:
@@ -117,7 +120,17 @@ class StateStore:
             state = State(await held.read())
             yield state
             if state._changed:
+                characters = sum(map(len, state._texts.values()))
+                if characters > MAX_CHARACTERS:
+                    raise StateError(
+                        f"the state of one key would be {characters} characters of JSON; "
+                        f"at most {MAX_CHARACTERS} are kept"
+                    )
                 await held.write(state._texts, spec.ttl_s)
+
+    async def connected(self) -> bool:
+        """Whether every backend has been reached since the agent was loaded."""
+        return all([await backend.connected() for backend in self._backends.values()])
 
     async def close(self) -> None:
         """Close every backend."""

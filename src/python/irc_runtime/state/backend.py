@@ -29,5 +29,8 @@ class StateBackend(Protocol):
             StateError: the key cannot be held.
         """
 
+    async def connected(self) -> bool:
+        """Whether what keeps the state has been reached since the agent was loaded."""
+
     async def close(self) -> None:
         """Give back connections."""

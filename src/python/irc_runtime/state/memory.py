@@ -11,6 +11,9 @@ from irc_runtime.state.key_locks import KeyLocks
 #: Keys that memory holds before it drops the one unused for longest.
 MAX_ENTRIES = 100_000
 
+#: Characters of JSON that memory holds before it does so.
+MAX_CHARACTERS = 128_000_000
+
 
 class MemoryBackend:
     """State in this process.
@@ -18,12 +21,17 @@ class MemoryBackend:
     Args:
         max_entries: keys held; beyond, the key unused for longest is dropped. What an execution
             has read of a key that is dropped meanwhile is kept again when it writes.
+        max_characters: of all keys and their values together; beyond, the same.
     """
 
-    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self, max_entries: int = MAX_ENTRIES, max_characters: int = MAX_CHARACTERS
+    ) -> None:
         self._entries: OrderedDict[str, tuple[dict[str, str], float | None]] = OrderedDict()
         self._locks = KeyLocks()
         self._max_entries = max_entries
+        self._max_characters = max_characters
+        self._characters = 0
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[Held]:
@@ -31,9 +39,14 @@ class MemoryBackend:
         async with self._locks.hold(key):
             yield _HeldInMemory(self, key)
 
+    async def connected(self) -> bool:
+        """True: there is nothing to reach."""
+        return True
+
     async def close(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._characters = 0
 
     def read(self, key: str) -> dict[str, str]:
         """A copy of what the key holds."""
@@ -42,18 +55,34 @@ class MemoryBackend:
             return {}
         texts, expires = entry
         if expires is not None and expires <= _now():
-            del self._entries[key]
+            self._drop(key)
             return {}
         self._entries.move_to_end(key)
         return dict(texts)
 
     def write(self, key: str, values: Mapping[str, str], ttl_s: float | None) -> None:
         """Replace what the key holds, and make room where there are too many."""
-        expires = None if ttl_s is None else _now() + ttl_s
-        self._entries[key] = (dict(values), expires)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        now = _now()
+        self._drop(key)
+        self._entries[key] = (dict(values), None if ttl_s is None else now + ttl_s)
+        self._characters += _characters(key, values)
+        while len(self._entries) > 1:
+            first, (_, expires) = next(iter(self._entries.items()))
+            if not (self._is_full() or (expires is not None and expires <= now)):
+                break
+            self._drop(first)
+
+    def _is_full(self) -> bool:
+        return len(self._entries) > self._max_entries or self._characters > self._max_characters
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._characters -= _characters(key, entry[0])
+
+
+def _characters(key: str, values: Mapping[str, str]) -> int:
+    return len(key) + sum(len(name) + len(text) for name, text in values.items())
 
 
 def _now() -> float:

@@ -6,33 +6,35 @@ what is lost when processes or Redis fail: docs/design/0004-state.md.
 """
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import redis
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.retry import Retry as BlockingRetry
 
 from irc_runtime.errors import LoadError, StateError
+from irc_runtime.events import ERROR, INFO, WARNING, event
 from irc_runtime.state.backend import Held
 from irc_runtime.state.key_locks import KeyLocks
+from irc_runtime.state.redis_connection import (
+    TIMEOUT_S,
+    UNHEARD,
+    VARIABLE,
+    address,
+    check_mode,
+    failure,
+    try_once,
+)
+from irc_runtime.state.redis_releases import LateReleases
 from irc_runtime.state.redis_scripts import GIVE, RENEW, TAKE, WRITE
 from irc_runtime.state.redis_turns import CHANNEL_PREFIX, Turns
 
-#: Environment variable that names the server, as ``redis://host:6379/0``.
-VARIABLE = "REDIS_URL"
-
 #: Seconds after which a key is free again whose holder has died. Renewed three times in that time.
 LEASE_S = 10.0
-
-#: Seconds that one exchange with Redis, or making one connection, may take.
-TIMEOUT_S = 5.0
 
 #: Seconds for which an execution that has ended waits for the release of its key.
 RELEASE_S = 1.0
@@ -40,36 +42,28 @@ RELEASE_S = 1.0
 #: Connections of a process; executions wait for a free one.
 MAX_CONNECTIONS = 64
 
-#: What may be over in a moment: no connection, a primary that became a replica, no memory.
-RETRYABLE = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.ReadOnlyError,
-    exceptions.MasterDownError,
-    exceptions.OutOfMemoryError,
-)
-
-#: What is not, though some of these are connection errors.
-FINAL = (exceptions.AuthenticationError, exceptions.AuthorizationError)
-
 
 class RedisBackend:
     """State in the Redis that ``REDIS_URL`` names; one pool of connections.
+
+    A Redis that is away when the agent loads is waited for: see ``connected``.
 
     Args:
         agent: the agent's name, which is part of all its keys.
         lease_s: seconds after which a key is free again whose holder has died.
     Raises:
-        LoadError: the variable is not set, or Redis does not answer.
+        LoadError: the variable is not set, or Redis does not let the agent do what it must.
     """
 
     def __init__(self, agent: str, lease_s: float = LEASE_S) -> None:
-        url = os.environ.get(VARIABLE)
-        if not url:
-            raise LoadError(f"state in Redis needs the environment variable {VARIABLE}")
-        _try(url)
+        url = address()
+        missing = try_once(url, agent)
+        self._connected = missing is None
+        if missing:
+            event(WARNING, "state_awaited", agent=agent, variable=VARIABLE, reason=missing)
         self.agent = agent
         self.lease_s = lease_s
+        self.lease_ms = max(1, round(lease_s * 1000))
         self.process = uuid.uuid4().hex
         self._client = Redis.from_pool(
             BlockingConnectionPool.from_url(
@@ -91,6 +85,7 @@ class RedisBackend:
         self._locks = KeyLocks()
         self._numbers = 0
         self._releases: set[asyncio.Task[None]] = set()
+        self.late_releases = LateReleases(self.give, lease_s)
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[Held]:
@@ -122,11 +117,28 @@ class RedisBackend:
                 release.add_done_callback(self._releases.discard)
                 await asyncio.wait([release], timeout=wait_s)
 
+    async def connected(self) -> bool:
+        """Whether Redis has answered at least once since the agent was loaded; asks, if not."""
+        if not self._connected:
+            try:
+                check_mode(await self._client.info("server"))
+            except exceptions.NoPermissionError:
+                pass  # it has answered
+            except exceptions.RedisError:
+                return False
+            except LoadError as error:
+                event(ERROR, "state_refused", agent=self.agent, reason=error.reason)
+                return False
+            self._connected = True
+            event(INFO, "state_connected", agent=self.agent)
+        return True
+
     async def close(self) -> None:
         """Wait for releases under way, and close the pool."""
         await self.turns.close()
         if self._releases:
             await asyncio.wait(self._releases)
+        await self.late_releases.close()
         await self._client.aclose()
 
     async def run(self, script: str, keys: list[str], *values: Any) -> Any:
@@ -138,8 +150,15 @@ class RedisBackend:
         try:
             return await self._scripts[script](keys, values)
         except exceptions.RedisError as error:
-            retryable = isinstance(error, RETRYABLE) and not isinstance(error, FINAL)
-            raise StateError(f"state in Redis: {_what(error)}", retryable=retryable) from error
+            raise failure(error) from error
+
+    async def give(self, keys: list[str], token: str) -> None:
+        """Release the key that a token holds, or let it leave the line: ``keys`` as ``GIVE`` has them.
+
+        Raises:
+            StateError: Redis did not answer; the lease lapses.
+        """
+        await self.run(GIVE, keys, token, self.lease_ms, CHANNEL_PREFIX)
 
 
 class _HeldInRedis:
@@ -152,7 +171,6 @@ class _HeldInRedis:
         self._values = f"{name}:values"
         self._backend = backend
         self._token = token
-        self._lease_ms = max(1, round(backend.lease_s * 1000))
         self._texts: dict[str, str] = {}
         self._sent: asyncio.Task[Any] | None = None
 
@@ -167,7 +185,7 @@ class _HeldInRedis:
         with turns.expected(self._token) as turn:
             while True:
                 turn.clear()
-                taken, *reply = await self._finish(TAKE, keys, self._token, self._lease_ms)
+                taken, *reply = await self._finish(TAKE, keys, self._token, self._backend.lease_ms)
                 if taken:
                     break
                 await turns.wait(turn, max(reply[0], 50) / 1000)
@@ -177,10 +195,21 @@ class _HeldInRedis:
         return self._texts
 
     async def write(self, values: Mapping[str, str], ttl_s: float | None) -> None:
+        """Replace the values.
+
+        Where the answer is not heard, the same is asked once more: whether the first was done or
+        not, and if it comes late, the values are the same, or the key is not held any more.
+        """
         ttl_ms = 0 if ttl_s is None else max(1, round(ttl_s * 1000))
         texts = [text for pair in values.items() for text in pair]
         keys = [self._holder, self._values]
-        if not await self._finish(WRITE, keys, self._token, ttl_ms, *texts):
+        try:
+            kept = await self._finish(WRITE, keys, self._token, ttl_ms, *texts)
+        except StateError as error:
+            if not isinstance(error.__cause__, UNHEARD):
+                raise
+            kept = await self._finish(WRITE, keys, self._token, ttl_ms, *texts)
+        if not kept:
             raise StateError("the state's key was lost to another execution", retryable=True)
 
     async def renew(self) -> None:
@@ -189,50 +218,22 @@ class _HeldInRedis:
         while held:
             await asyncio.sleep(self._backend.lease_s / 3)
             with suppress(StateError):  # Redis may be back in time
-                held = await self._backend.run(RENEW, [self._holder], self._token, self._lease_ms)
+                held = await self._backend.run(
+                    RENEW, [self._holder], self._token, self._backend.lease_ms
+                )
 
     async def give(self) -> None:
-        """Release the key, or leave the line; where Redis cannot be reached, the lease lapses."""
+        """Release the key, or leave the line; where Redis does not hear it, once it is back."""
         if self._sent is not None:
             await asyncio.wait([self._sent])
         keys = [self._holder, self._waiting]
-        with suppress(StateError):
-            await self._backend.run(GIVE, keys, self._token, self._lease_ms, CHANNEL_PREFIX)
+        try:
+            await self._backend.give(keys, self._token)
+        except StateError as error:
+            if error.retryable:
+                self._backend.late_releases.add(keys, self._token)
 
     async def _finish(self, script: str, keys: list[str], *values: Any) -> Any:
         """Run a script, which goes on where this is cancelled: the release waits for its end."""
         self._sent = asyncio.create_task(self._backend.run(script, keys, *values))
         return await asyncio.shield(self._sent)
-
-
-def _try(url: str) -> None:
-    """Ask Redis once; there is no event loop yet.
-
-    Raises:
-        LoadError: it does not answer.
-    """
-    try:
-        with redis.Redis.from_url(
-            url,
-            retry=BlockingRetry(NoBackoff(), 0),
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-        ) as client:
-            client.ping()
-    except ValueError:  # it quotes the address, which may hold a password
-        raise LoadError(f"{VARIABLE} is not the address of a Redis server") from None
-    except exceptions.RedisError as error:
-        raise LoadError(f"the Redis that {VARIABLE} names: {_what(error)}") from error
-
-
-def _what(error: exceptions.RedisError) -> str:
-    """What happened, without addresses and content."""
-    if isinstance(error, FINAL):
-        return "it does not let the agent in"
-    if isinstance(error, exceptions.BusyLoadingError):
-        return "it is still loading its data"
-    if isinstance(error, exceptions.TimeoutError):
-        return "it does not answer in time"
-    if isinstance(error, exceptions.ConnectionError):
-        return "it cannot be reached"
-    return f"it refuses ({type(error).__name__})"
