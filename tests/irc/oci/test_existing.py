@@ -1,13 +1,11 @@
 """Bases taken from images that exist: by digest, checked, for one platform."""
 
 import json
+import random
 import shutil
-import socket
 import subprocess
 import tarfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,11 +77,79 @@ def test_image_of_another_platform_is_refused_by_name(tmp_path: Path) -> None:
         take_base(f"{tmp_path / 'image'}@{digest}", AMD64, tmp_path / "out")
 
 
-def test_image_without_a_digest_is_refused(tmp_path: Path) -> None:
+def test_image_without_a_digest_is_refused_with_the_command_that_finds_it(tmp_path: Path) -> None:
     arguments = ["base", "--from", "python:3.11-slim", "--output-dir", str(tmp_path)]
     result = CliRunner().invoke(image, arguments)
     assert result.exit_code == 1
-    assert "must be given by digest" in result.output
+    assert result.output == (
+        "Error: the base image 'python:3.11-slim' must be given by its digest: "
+        "python:3.11-slim@sha256:…; to find it: skopeo inspect --format '{{.Digest}}' "
+        "docker://python:3.11-slim\n"
+    )
+
+
+def test_layout_of_one_image_needs_no_digest(tmp_path: Path) -> None:
+    digest = write_example(tmp_path / "image").manifest.digest
+    base = take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out")
+    assert base == take_base(f"oci:{tmp_path / 'image'}@{digest}", AMD64, tmp_path / "out")
+
+
+def test_layout_of_several_images_names_them(tmp_path: Path) -> None:
+    root = tmp_path / "image"
+    first = json.loads((write_example(root) and root / "index.json").read_text())["manifests"]
+    second = write_example(root, ARM64)
+    index = {"schemaVersion": 2, "manifests": [*first, second.manifest.to_oci()]}
+    (root / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ImageError, match="holds 2 images, name one by digest: sha256:") as error:
+        take_base(f"oci:{root}", AMD64, tmp_path / "out")
+    assert second.manifest.digest in str(error.value)
+
+
+def test_interpreters_are_found_in_the_layers(tmp_path: Path) -> None:
+    files = ("usr/local/bin/python3.11", "usr/bin/python3.9", "usr/bin/python3", "opt/python3.8")
+    layer = write_layer(tmp_path / "image", [bytes_file(file, b"") for file in files])
+    write_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], {}, {})
+    base = take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out")
+    assert (base.python, base.interpreters) == (None, ("3.11", "3.9"))
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "fits"),
+    [
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/arm", "linux/arm/v7", True),
+        ("windows/amd64", "linux/amd64", False),
+    ],
+)
+def test_platforms_with_variants(found: str, wanted: str, fits: bool) -> None:
+    assert Platform.parse(found).runs_on(Platform.parse(wanted)) is fits
+
+
+def test_what_is_no_platform_is_refused(tmp_path: Path) -> None:
+    arguments = ["base", "--from", "oci:x", "--platform", "amd64", "--output-dir", str(tmp_path)]
+    result = CliRunner().invoke(image, arguments)
+    assert result.exit_code == 1
+    assert "'amd64' is not a platform: <os>/<architecture>" in result.output
+
+
+def test_archive_of_docker_is_compressed_and_the_same_image(tmp_path: Path) -> None:
+    if shutil.which("skopeo") is None:
+        pytest.skip("not installed: skopeo")
+    written = write_example(tmp_path / "image")
+    archive = tmp_path / "image.tar"
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", f"oci:{tmp_path / 'image'}", f"docker-archive:{archive}:a:1"],
+        check=True,
+    )
+    base = take_base(f"docker-archive:{archive}", AMD64, tmp_path / "out")
+    (layer,) = base.layers
+    assert layer == written.layers[0].layer
+    assert base.digest is not None
+    assert base == take_base(f"{archive}@{base.digest}", AMD64, tmp_path / "out")
+    with pytest.raises(ImageError, match=f"holds the image {base.digest}, not sha256:000"):
+        take_base(f"{archive}@sha256:{'0' * 64}", AMD64, tmp_path / "out")
 
 
 def test_damaged_layer_is_noticed_and_left_out(tmp_path: Path) -> None:
@@ -107,57 +173,56 @@ def test_manifest_of_another_digest_is_noticed(tmp_path: Path) -> None:
         take_base(f"{tmp_path / 'image'}@{other}", AMD64, tmp_path / "out")
 
 
+def test_layer_that_is_not_the_one_of_the_configuration_is_noticed(tmp_path: Path) -> None:
+    root = tmp_path / "image"
+    layer = write_layer(root, [bytes_file("etc/name", b"one")])
+    other = write_layer(root, [bytes_file("etc/name", b"other")])
+    mixed = replace(layer, diff_id=other.diff_id)
+    write_image(root, AMD64, [ImageLayer(mixed, "base")], SETTINGS, {})
+    with pytest.raises(ImageError, match=f"unpacks to {layer.diff_id}, and its configuration says"):
+        take_base(f"oci:{root}", AMD64, tmp_path / "out")
+    assert list((tmp_path / "out/blobs/sha256").iterdir()) == []
+
+
+def test_layer_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    """Its digest is that of what is left: nobody but a reader of the archive can know."""
+    root = tmp_path / "image"
+    layer = write_layer(root, [bytes_file("etc/name", bytes(100_000))])
+    data = blob_path(root, layer.digest).read_bytes()
+    short = write_blob(root, layer.media_type, data[: len(data) // 2])
+    cut = replace(layer, digest=short.digest, size=short.size)
+    write_image(root, AMD64, [ImageLayer(cut, "base")], SETTINGS, {})
+    with pytest.raises(ImageError, match=f"is damaged: layer {short.digest}"):
+        take_base(f"oci:{root}", AMD64, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_archive_that_is_cut_short_is_noticed(tmp_path: Path, kept: float) -> None:
+    root = tmp_path / "image"
+    noise = random.Random(1).randbytes(200_000)
+    layer = write_layer(root, [bytes_file("noise", noise)])
+    write_image(root, AMD64, [ImageLayer(layer, "base")], SETTINGS, {})
+    with tarfile.open(tmp_path / "image.tar", "w") as archive:
+        archive.add(root, arcname=".")
+    data = (tmp_path / "image.tar").read_bytes()
+    (tmp_path / "image.tar").write_bytes(data[: int(len(data) * kept)])
+    arguments = ["--from", f"oci-archive:{tmp_path / 'image.tar'}", "--platform", "linux/amd64"]
+    output = tmp_path / "out"
+    result = CliRunner().invoke(image, ["base", *arguments, "--output-dir", str(output)])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {tmp_path / 'image.tar'}: ")
+    assert len(result.output.splitlines()) == 1
+    assert not (output / "base.json").exists()
+
+
+def test_documents_of_something_else_are_told_in_a_line(tmp_path: Path) -> None:
+    root = tmp_path / "image"
+    write_example(root)
+    document = write_blob(root, "application/json", b'{"config": 1}')
+    with pytest.raises(ImageError, match="its documents are not those of an image"):
+        take_base(f"oci:{root}@{document.digest}", AMD64, tmp_path / "out")
+
+
 def test_folder_that_is_no_layout(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="not an OCI image layout"):
         take_base(f"{tmp_path}@sha256:{'0' * 64}", AMD64, tmp_path / "out")
-
-
-@contextmanager
-def running_registry(folder: Path) -> Iterator[str]:
-    """Debian's registry on the loopback; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    config = folder / "registry.yml"
-    config.write_text(
-        "version: 0.1\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
-        f"http: {{addr: '{address}'}}\n"
-    )
-    with (folder / "registry.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdout=log, stderr=log
-        )
-    try:
-        host, _, port = address.partition(":")
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex((host, int(port))) == 0:
-                    break
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def test_registry_by_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = [name for name in ("docker-registry", "skopeo") if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    digest = write_example(tmp_path / "image").manifest.digest
-    with running_registry(tmp_path) as address:
-        settings = tmp_path / ".config" / "containers" / "registries.conf"
-        settings.parent.mkdir(parents=True)
-        settings.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-        reference = f"{address}/example"
-        subprocess.run(
-            ["skopeo", "copy", "--quiet", f"oci:{tmp_path / 'image'}", f"docker://{reference}:1"],
-            check=True,
-        )
-        base = take_base(f"{reference}@{digest}", AMD64, tmp_path / "out")
-        with pytest.raises(ImageError, match="skopeo could not fetch"):
-            take_base(f"{reference}@sha256:{'0' * 64}", AMD64, tmp_path / "out")
-    assert base == take_base(f"{tmp_path / 'image'}@{digest}", AMD64, tmp_path / "out")

@@ -93,7 +93,12 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
     (pex / "__main__.py").write_text(LOADER.format(pex_hash="a" * 40))
     layer = write_layer(folder / "shared", [bytes_file("usr/bin/python3.11", b"")])
     base = Base(
-        "debian", Platform("linux", "amd64"), (layer,), {"Env": ["PATH=/usr/bin"]}, "3.11.2"
+        "debian",
+        Platform("linux", "amd64"),
+        (layer,),
+        {"Env": ["PATH=/usr/bin"]},
+        "3.11.2",
+        interpreters=("3.11",),
     )
     (folder / "base.json").write_text(json.dumps(base.to_json()))
     manifests = {"base": inference_service(KSERVE), "overlays": {}}

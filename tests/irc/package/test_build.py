@@ -190,7 +190,9 @@ def no_summary(folder: Path) -> None:
 
 def other_python(folder: Path) -> None:
     raw = read_json(folder / "base.json")
-    (folder / "base.json").write_text(json.dumps({**raw, "python": "3.12.1"}))
+    (folder / "base.json").write_text(
+        json.dumps({**raw, "python": "3.12.1", "interpreters": ["3.12"]})
+    )
 
 
 def no_base(folder: Path) -> None:
@@ -215,7 +217,7 @@ def no_lock(folder: Path) -> None:
         (remove_source, "flows/demo/agent.py is missing: compile flows/demo/flow.yaml first"),
         (older_compiler, "schema_version 0, expected 1"),
         (no_summary, "not the summary of a compiled agent"),
-        (other_python, "has Python 3.12.1, the requirements are for Python 3.11."),
+        (other_python, "(it has Python 3.12.1), the requirements are for Python 3.11."),
         (no_base, "base.json: not as this version of irc writes it"),
         (source_in_the_place_of_the_agent, "is generated from flows/demo/flow.yaml, and a source"),
         (unlocked, "the agent carries alpha 1.0, the lock file has it 1.1"),

@@ -110,9 +110,12 @@ def test_scaling() -> None:
 def test_canary() -> None:
     assert manifest(EVERYTHING)["spec"]["predictor"]["canaryTrafficPercent"] == 10
     assert "canaryTrafficPercent" not in manifest(KSERVE)["spec"]["predictor"]
-    assert manifest({**KSERVE, "canary_traffic_percent": 0})["spec"]["predictor"][
-        "canaryTrafficPercent"
-    ] == 0
+    assert (
+        manifest({**KSERVE, "canary_traffic_percent": 0})["spec"]["predictor"][
+            "canaryTrafficPercent"
+        ]
+        == 0
+    )
 
 
 def test_image_is_left_open() -> None:

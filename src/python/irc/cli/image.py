@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform as machine
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from irc.cli.output import COMPRESSION, reported
 if TYPE_CHECKING:
     from irc.oci.compression import Compression
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -27,14 +29,19 @@ def image() -> None:
 @click.option(
     "--from",
     "reference",
-    metavar="IMAGE@sha256:DIGEST",
-    help="An image to build on: a layout, an archive, or a registry's. "
-    "Default: Debian packages of this machine's own suite.",
+    metavar="IMAGE",
+    help="An image to build on: oci:FOLDER, oci-archive:FILE, docker-archive:FILE, or a registry's "
+    "with @sha256:DIGEST. Default: Debian packages of this machine's own suite.",
 )
+@click.option("--lock", type=_FILE, help="The Debian packages, as 'irc image lock' wrote them.")
 @click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
 @COMPRESSION
 def base(
-    output_dir: Path, reference: str | None, platform: str | None, compression: Compression
+    output_dir: Path,
+    reference: str | None,
+    lock: Path | None,
+    platform: str | None,
+    compression: Compression,
 ) -> None:
     """Make or take a base image: a Python interpreter and its libraries."""
     from irc.oci.base import Platform, build_debian_base
@@ -43,13 +50,34 @@ def base(
         if reference is None:
             if platform is not None:
                 raise click.UsageError("--platform goes with --from")
-            built = build_debian_base(output_dir, compression)
+            built = build_debian_base(output_dir, compression, lock)
         else:
             from irc.oci.existing import take_base
 
-            os, _, architecture = (platform or _own_platform()).partition("/")
-            built = take_base(reference, Platform(os, architecture), output_dir)
+            if lock is not None:
+                raise click.UsageError("--lock goes without --from")
+            wanted = Platform.parse(platform or _own_platform())
+            built = take_base(reference, wanted, output_dir, compression)
         _write_json(output_dir / "base.json", built.to_json())
+
+
+@image.command()
+@click.option("--output-dir", type=_FOLDER, required=True, help="Where the lock goes.")
+@click.option("--name", default="debian.lock.json", show_default=True, help="The lock's file name.")
+@click.option(
+    "--package",
+    "packages",
+    multiple=True,
+    metavar="NAME",
+    help="A library to have besides the interpreter and what it needs; repeatable.",
+)
+def lock(output_dir: Path, name: str, packages: tuple[str, ...]) -> None:
+    """Pin the Debian packages of a base image: the newest of this machine's suite."""
+    from irc.oci.debian_lock import resolve
+
+    with reported(), tempfile.TemporaryDirectory(prefix="irc-lock-") as folder:
+        _, locked = resolve(packages, Path(folder))
+        _write_json(output_dir / name, locked.to_json())
 
 
 @image.command()

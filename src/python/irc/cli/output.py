@@ -45,4 +45,5 @@ def reported() -> Iterator[None]:
     except ImageError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        place = f"{error.filename}: " if error.filename else ""  # None of a write to a full disk
+        raise click.ClickException(f"{place}{error.strerror}") from None

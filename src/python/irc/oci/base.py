@@ -1,15 +1,20 @@
 """Base images: what ``base.json`` says of one, and the default, made of Debian packages."""
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from irc.oci.blobs import Layer
 from irc.oci.compression import Compression, compressor_version
-from irc.oci.debian import architecture, fetch, reachable
-from irc.oci.debian_root import ENVIRONMENT, INSTALLERS, ROOTS, assemble, entries
+from irc.oci.conventions import PYTHON
+from irc.oci.debian_lock import LockedPackage, fetch_locked, read_lock, resolve
+from irc.oci.debian_root import ENVIRONMENT, assemble, entries
+from irc.oci.errors import ImageError
 from irc.oci.layer import write_layer
+
+# What an architecture is where no variant is named.
+_VARIANTS = {"arm64": "v8"}
 
 # Debian's names of architectures that the OCI specification, following Go, calls otherwise.
 _OCI_ARCHITECTURES = {
@@ -37,28 +42,40 @@ class Platform:
     def from_oci(cls, raw: dict[str, Any]) -> "Platform":
         return cls(raw["os"], raw["architecture"], raw.get("variant"))
 
+    @classmethod
+    def parse(cls, text: str) -> "Platform":
+        """Read ``os/architecture`` or ``os/architecture/variant``.
+
+        Raises:
+            ImageError: it is neither.
+        """
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise ImageError(f"{text!r} is not a platform: <os>/<architecture>, as linux/amd64")
+        return cls(*parts)
+
+    def runs_on(self, machine: "Platform") -> bool:
+        """Whether an image for this platform is one for a machine of that."""
+        if (self.os, self.architecture) != (machine.os, machine.architecture):
+            return False
+        own, other = (item.variant or _VARIANTS.get(item.architecture) for item in (self, machine))
+        return own is None or other is None or own == other
+
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
-
-
-@dataclass(frozen=True)
-class InstalledPackage:
-    """A Debian package in the base; ``sha256`` is that of its archive."""
-
-    name: str
-    version: str
-    sha256: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
 
 @dataclass(frozen=True)
 class Base:
     """What ``irc image base`` made, as ``base.json`` holds it.
 
-    ``config`` is the base's OCI configuration (``Env`` and so on), ``python`` the version of its
-    interpreter where it is known, ``digest`` that of the image it was taken from.
+    Attributes:
+        config: the base's OCI configuration: ``Env`` and so on.
+        python: the version of its interpreter, ``3.11.2``, where it is known.
+        compressor: what the layers' bytes depend on, where they were made here.
+        packages: what a base of Debian packages is made of.
+        digest: of the image that it was taken from.
+        interpreters: all versions of Python in it, as ``3.11``.
     """
 
     kind: Literal["debian", "oci"]
@@ -67,8 +84,9 @@ class Base:
     config: dict[str, Any]
     python: str | None = None
     compressor: str | None = None
-    packages: tuple[InstalledPackage, ...] = field(default=())
+    packages: tuple[LockedPackage, ...] = ()
     digest: str | None = None
+    interpreters: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -80,6 +98,7 @@ class Base:
             "compressor": self.compressor,
             "packages": [package.to_json() for package in self.packages],
             "digest": self.digest,
+            "interpreters": list(self.interpreters),
         }
 
     @classmethod
@@ -91,31 +110,38 @@ class Base:
             raw["config"],
             raw["python"],
             raw["compressor"],
-            tuple(InstalledPackage(**package) for package in raw["packages"]),
+            tuple(LockedPackage(**package) for package in raw["packages"]),
             raw["digest"],
+            tuple(raw["interpreters"]),
         )
 
 
-def build_debian_base(output: Path, compression: Compression) -> Base:
-    """Write the layer of the default base into ``output``.
+def build_debian_base(output: Path, compression: Compression, lock: Path | None = None) -> Base:
+    """Write the layer of a base of Debian packages into ``output``.
 
+    Args:
+        lock: of the packages; without one, the newest of the machine's suite.
     Raises:
-        ImageError: the machine has no apt-get, or its suite lacks a package.
+        ImageError: the machine has no apt-get, or no mirror has a package.
     """
+    locked = None if lock is None else read_lock(lock)
     with tempfile.TemporaryDirectory(prefix="irc-base-") as name:
         work = Path(name)
         (work / "apt").mkdir()
         (work / "root").mkdir()
-        packages = reachable(fetch(ROOTS, work / "apt"), ROOTS, INSTALLERS)
+        if lock is not None and locked is not None:
+            packages = fetch_locked(locked, lock, work / "apt")
+        else:
+            packages, locked = resolve((), work / "apt")
         python = assemble(packages, work / "root")
         layer = write_layer(output, entries(work / "root"), compression)
-    debian = architecture()
     return Base(
         "debian",
-        Platform("linux", _OCI_ARCHITECTURES.get(debian, debian)),
+        Platform("linux", _OCI_ARCHITECTURES.get(locked.architecture, locked.architecture)),
         (layer,),
         {"Env": list(ENVIRONMENT)},
         python,
         compressor_version(compression),
-        tuple(InstalledPackage(item.name, item.version, item.sha256) for item in packages),
+        locked.packages,
+        interpreters=(PYTHON,),
     )

@@ -5,6 +5,7 @@ installed and the machine's package database is not touched.
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tarfile
@@ -17,6 +18,9 @@ from irc.oci.errors import ImageError
 
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {"PATH": _SEARCH_PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+
+_NOT_FOUND = re.compile(r"E: Version '[^']+' for '([^']+)' was not found")
+_UNKNOWN = re.compile(r"E: Unable to locate package (\S+)")
 
 # Since the merge of /usr these are links in every Debian; some packages still ship the old paths.
 MERGED_FOLDERS = ("bin", "lib", "lib64", "sbin")
@@ -39,6 +43,16 @@ def architecture() -> str:
     return _run([_tool("dpkg"), "--print-architecture"]).decode().strip()
 
 
+def suite() -> str:
+    """The code name of the machine's release, such as ``bookworm``."""
+    try:
+        text = Path("/etc/os-release").read_text()
+    except OSError:
+        return "unknown"
+    match = re.search(r'^VERSION_CODENAME="?(\w+)', text, re.MULTILINE)
+    return match[1] if match else "unknown"
+
+
 def fetch(names: Sequence[str], folder: Path) -> tuple[Package, ...]:
     """Download packages (``name`` or ``name=version``) and all that they depend on.
 
@@ -50,6 +64,44 @@ def fetch(names: Sequence[str], folder: Path) -> tuple[Package, ...]:
         ImageError: apt-get or dpkg-deb are missing, the archives cannot be reached, or the
             machine's suite does not have a package.
     """
+    apt_get = _prepared(folder)
+    _run([*apt_get, "install", "--download-only", "--", *names])
+    archives = (folder / "cache" / "archives").glob("*.deb")
+    return tuple(sorted(map(_read_package, archives), key=lambda package: package.name))
+
+
+def download(versions: Sequence[str], folder: Path) -> tuple[tuple[Package, ...], tuple[str, ...]]:
+    """Download packages (``name=version``) alone, without what they depend on.
+
+    Args:
+        folder: as of :func:`fetch`.
+    Returns:
+        The packages by name, and those that no mirror has, in which case there are no packages.
+    Raises:
+        ImageError: apt-get or dpkg-deb are missing, or the archives cannot be reached.
+    """
+    apt_get = _prepared(folder)
+    archives = folder / "archives"
+    archives.mkdir()
+    result = subprocess.run(
+        [*apt_get, "--print-uris", "download", "--", *versions],
+        env=_ENVIRONMENT,
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        said = result.stderr.decode(errors="replace")
+        names = {*_NOT_FOUND.findall(said), *_UNKNOWN.findall(said)}
+        gone = tuple(item for item in versions if item.partition("=")[0] in names)
+        if gone:
+            return (), gone
+    _run([*apt_get, "download", "--", *versions], folder=archives)
+    packages = map(_read_package, archives.glob("*.deb"))
+    return tuple(sorted(packages, key=lambda package: package.name)), ()
+
+
+def _prepared(folder: Path) -> list[str]:
+    """The command line of apt-get, with lists of packages of its own below ``folder``."""
     apt_get = _tool("apt-get")
     _tool("dpkg-deb")
     folder = folder.absolute()
@@ -72,9 +124,7 @@ def fetch(names: Sequence[str], folder: Path) -> tuple[Package, ...]:
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]
     _run([*command, "update"])
-    _run([*command, "install", "--download-only", "--", *names])
-    archives = (folder / "cache" / "archives").glob("*.deb")
-    return tuple(sorted(map(_read_package, archives), key=lambda package: package.name))
+    return command
 
 
 def reachable(
@@ -174,8 +224,8 @@ def _tool(name: str) -> str:
     return path
 
 
-def _run(command: Sequence[str]) -> bytes:
-    result = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, check=False)
+def _run(command: Sequence[str], *, folder: Path | None = None) -> bytes:
+    result = subprocess.run(command, env=_ENVIRONMENT, cwd=folder, capture_output=True, check=False)
     if result.returncode != 0:
         errors = [line for line in result.stderr.decode(errors="replace").splitlines() if line]
         reason = next((line for line in errors if line.startswith("E: ")), (errors or ["?"])[-1])

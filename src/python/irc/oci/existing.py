@@ -1,83 +1,157 @@
-"""A base taken from an image that exists: an OCI layout, an archive of one, or a registry.
+"""A base taken from an image that exists: an OCI layout, an archive, or a registry.
 
-The image is named with its digest, and what is read is checked against it: the same name is the
-same image, today and tomorrow.
+What is read is checked against the digests that name it, down to the contents of layers: an image that
+is damaged or cut short is an error here, not where it is run.
 """
 
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, cast
 
 from irc.oci.base import Base, Platform
-from irc.oci.blobs import MEDIA_TYPE_LAYER_GZIP, Descriptor, Layer, blob_path, copy_blob
+from irc.oci.blobs import (
+    MEDIA_TYPE_LAYER_GZIP,
+    Descriptor,
+    Layer,
+    blob_path,
+    copy_blob,
+    new_blob,
+)
+from irc.oci.compression import MEDIA_TYPES, CompressedWriter, Compression, compressor_version
 from irc.oci.errors import ImageError
+from irc.oci.reading import DAMAGED, DOCKER_LAYER, HashedReader, opened_layer
+from irc.oci.sources import ArchiveSource, Source, opened_source, read_document
 
-_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_REFERENCE = re.compile(r"(?P<name>.+)@(?P<digest>sha256:[0-9a-f]{64})")
-_TRANSPORT = re.compile(r"(oci|oci-archive|docker)(:|://)(?=.)")
+_REFERENCE = re.compile(r"(?P<place>.+?)(@(?P<digest>sha256:[0-9a-f]{64}))?")
+_COPY_BYTES = 1 << 20
+
+# Interpreters on the usual PATH, official images and distributions alike.
+_INTERPRETER = re.compile(r"(\./)?usr/(local/)?bin/python(?P<version>3\.\d+)")
 
 # Of the base's configuration, what a derived image inherits.
 _INHERITED = ("Env", "Labels", "StopSignal", "Volumes")
 
 
-class BlobSource(Protocol):
-    """Where the blobs of an existing image are read from."""
-
-    def open(self, digest: str) -> IO[bytes]:
-        """Raises ImageError where the blob is not there."""
-
-
-def take_base(reference: str, platform: Platform, output: Path) -> Base:
+def take_base(
+    reference: str, platform: Platform, output: Path, compression: Compression = "gzip"
+) -> Base:
     """Copy the layers of an image into ``output``.
 
     Args:
-        reference: ``<folder or archive or registry reference>@sha256:…``; a prefix ``oci:``,
-            ``oci-archive:`` or ``docker://`` says which it is, else what lies on disk decides.
+        reference: as :mod:`irc.oci.sources` says, followed by ``@sha256:…``; a layout or an archive
+            that holds one image needs no digest.
         platform: which image of an index to take.
+        compression: of layers that are not compressed, as archives of Docker have them.
     Raises:
-        ImageError: no digest, no such image, no such platform, a damaged blob.
+        ImageError: no digest, no such image, another platform, or something damaged.
     """
     match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise ImageError(
-            f"the base image {reference!r} must be given by digest: <image>@sha256:<digest>"
-        )
+    assert match is not None  # the pattern takes any text
     digest = match["digest"]
-    with _blobs(match["name"], digest, platform) as blobs:
-        manifest = _manifest(blobs, digest, platform)
-        config = json.loads(_read(blobs, manifest["config"]["digest"]))
-        found = Platform.from_oci(config)
-        if (found.os, found.architecture) != (platform.os, platform.architecture):
-            raise ImageError(f"the base image is for {found}, the agent for {platform}")
-        layers = []
-        for raw, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
-            descriptor = Descriptor.from_oci(raw)
-            with blobs.open(descriptor.digest) as source:
-                copy_blob(source, output, descriptor)
-            media_type = descriptor.media_type
-            layers.append(
-                Layer(
-                    MEDIA_TYPE_LAYER_GZIP if media_type == _DOCKER_LAYER else media_type,
-                    descriptor.digest,
-                    diff_id,
-                    descriptor.size,
-                )
-            )
+    with opened_source(match["place"], digest, platform) as source:
+        try:
+            if isinstance(source, ArchiveSource) and "oci-layout" not in source.names:
+                base = _from_docker_archive(source, digest, platform, output, compression)
+            else:
+                base = _from_layout(source, digest, platform, output)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ImageError(
+                f"{match['place']}: its documents are not those of an image ({error!r})"
+            ) from error
+    _check_platform(base.platform, platform)
+    return base
+
+
+def _from_layout(source: Source, digest: str | None, platform: Platform, output: Path) -> Base:
+    digest = digest or _only_image(source)
+    manifest = _manifest(source, digest, platform)
+    config = json.loads(_read(source, manifest["config"]["digest"]))
+    _check_platform(Platform.from_oci(config), platform)
+    diff_ids = config["rootfs"]["diff_ids"]
+    pythons: set[str] = set()
+    layers = []
+    for raw, diff_id in zip(manifest["layers"], diff_ids, strict=True):
+        descriptor = Descriptor.from_oci(raw)
+        if descriptor.media_type == DOCKER_LAYER:
+            descriptor = replace(descriptor, media_type=MEDIA_TYPE_LAYER_GZIP)
+        with source.open(descriptor.digest) as blob:
+            copy_blob(blob, output, descriptor)
+        layer = Layer(descriptor.media_type, descriptor.digest, diff_id, descriptor.size)
+        pythons |= _checked_layer(output, layer)
+        layers.append(layer)
+    return _base(config, tuple(layers), pythons, digest)
+
+
+def _from_docker_archive(
+    source: ArchiveSource,
+    digest: str | None,
+    platform: Platform,
+    output: Path,
+    compression: Compression,
+) -> Base:
+    """Read what ``docker save`` or ``podman save`` wrote, whose digest is that of the configuration.
+
+    The format is Docker's image specification 1.2: ``manifest.json`` names configurations and layers.
+    """
+    images = read_document(source, "manifest.json")
+    if len(images) != 1:
+        raise ImageError(f"the archive holds {len(images)} images: save one alone")
+    with source.open(images[0]["Config"]) as file:
+        data = file.read()
+    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if digest is not None and digest != found:
+        raise ImageError(f"the archive holds the image {found}, not {digest}")
+    config = json.loads(data)
+    _check_platform(Platform.from_oci(config), platform)
+    pythons: set[str] = set()
+    layers = []
+    diff_ids = config["rootfs"]["diff_ids"]
+    for name, diff_id in zip(images[0]["Layers"], diff_ids, strict=True):
+        with source.open(name) as archive, new_blob(output) as blob:
+            writer = CompressedWriter(blob, compression)
+            while chunk := archive.read(_COPY_BYTES):
+                writer.write(chunk)
+            writer.close()
+        layer = Layer(MEDIA_TYPES[compression], blob.digest, diff_id, blob.size)
+        pythons |= _checked_layer(output, layer)
+        layers.append(layer)
+    base = _base(config, tuple(layers), pythons, found)
+    return replace(base, compressor=compressor_version(compression))
+
+
+def _base(
+    config: dict[str, Any], layers: tuple[Layer, ...], pythons: set[str], digest: str
+) -> Base:
     settings = config.get("config") or {}
     inherited = {key: settings[key] for key in _INHERITED if settings.get(key)}
-    return Base("oci", found, tuple(layers), inherited, _python(inherited), digest=digest)
+    python = _python(inherited)
+    minors = {".".join(python.split(".")[:2])} if python else pythons
+    return Base(
+        "oci",
+        Platform.from_oci(config),
+        layers,
+        inherited,
+        python,
+        digest=digest,
+        interpreters=tuple(sorted(minors | pythons)),
+    )
 
 
-def _manifest(blobs: BlobSource, digest: str, platform: Platform) -> dict[str, Any]:
-    document = json.loads(_read(blobs, digest))
+def _only_image(source: Source) -> str:
+    entries = read_document(source, "index.json")["manifests"]
+    if len(entries) != 1:
+        found = ", ".join(sorted(entry["digest"] for entry in entries)) or "none"
+        raise ImageError(f"the layout holds {len(entries)} images, name one by digest: {found}")
+    return str(entries[0]["digest"])
+
+
+def _manifest(source: Source, digest: str, platform: Platform) -> dict[str, Any]:
+    document = json.loads(_read(source, digest))
     if "manifests" not in document:
         return dict(document)
     offered = []
@@ -85,21 +159,61 @@ def _manifest(blobs: BlobSource, digest: str, platform: Platform) -> dict[str, A
         if "platform" in entry:
             found = Platform.from_oci(entry["platform"])
             offered.append(str(found))
-            if (found.os, found.architecture) == (platform.os, platform.architecture):
-                return _manifest(blobs, entry["digest"], platform)
+            if found.runs_on(platform):
+                return _manifest(source, entry["digest"], platform)
         elif len(document["manifests"]) == 1:
-            return _manifest(blobs, entry["digest"], platform)
+            return _manifest(source, entry["digest"], platform)
     raise ImageError(
         f"the base image is not offered for {platform}, only for {', '.join(sorted(offered))}"
     )
 
 
-def _read(blobs: BlobSource, digest: str) -> bytes:
-    with blobs.open(digest) as source:
-        data = source.read()
+def _check_platform(found: Platform, wanted: Platform) -> None:
+    if not found.runs_on(wanted):
+        raise ImageError(f"the base image is for {found}, the agent for {wanted}")
+
+
+def _read(source: Source, digest: str) -> bytes:
+    with source.open(digest) as blob:
+        data = blob.read()
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
         raise ImageError(f"the base image is damaged: blob {digest} has another content")
     return data
+
+
+def _checked_layer(root: Path, layer: Layer) -> set[str]:
+    """Read a layer to its end.
+
+    Returns:
+        The versions of Python in it, as ``3.11``.
+    Raises:
+        ImageError: the layer is no archive, or not the one of the configuration.
+    """
+    path = blob_path(root, layer.digest)
+    try:
+        with path.open("rb") as blob, opened_layer(blob, layer.media_type) as tar:
+            reader = HashedReader(tar)
+            found = set(_interpreters(reader))
+            while reader.read(_COPY_BYTES):
+                pass
+    except (*DAMAGED, tarfile.TarError) as error:
+        path.unlink()
+        raise ImageError(f"the base image is damaged: layer {layer.digest}: {error}") from error
+    if reader.digest != layer.diff_id:
+        path.unlink()
+        raise ImageError(
+            f"the base image is damaged: layer {layer.digest} unpacks to {reader.digest}, and its "
+            f"configuration says {layer.diff_id}"
+        )
+    return found
+
+
+def _interpreters(tar: HashedReader) -> Iterator[str]:
+    with tarfile.open(fileobj=cast(IO[bytes], tar), mode="r|") as archive:
+        for member in archive:
+            match = _INTERPRETER.fullmatch(member.name)
+            if match is not None:
+                yield match["version"]
 
 
 def _python(config: dict[str, Any]) -> str | None:
@@ -109,83 +223,3 @@ def _python(config: dict[str, Any]) -> str | None:
         if name == "PYTHON_VERSION":
             return str(value)
     return None
-
-
-@contextmanager
-def _blobs(name: str, digest: str, platform: Platform) -> Iterator[BlobSource]:
-    match = _TRANSPORT.match(name)
-    transport = match[1] if match else None
-    place = name[match.end() :] if match else name
-    path = Path(place)
-    if transport == "oci" or (transport is None and path.is_dir()):
-        if not (path / "oci-layout").is_file():
-            raise ImageError(f"{place}: not an OCI image layout (it has no file oci-layout)")
-        yield _LayoutBlobs(path)
-    elif transport == "oci-archive" or (transport is None and path.is_file()):
-        try:
-            with tarfile.open(path) as archive:
-                yield _ArchiveBlobs(archive)
-        except (OSError, tarfile.TarError) as error:
-            raise ImageError(f"{place}: not an archive of an OCI image: {error}") from error
-    else:
-        with tempfile.TemporaryDirectory(prefix="irc-base-") as folder:
-            _copy_from_registry(f"{place}@{digest}", platform, Path(folder) / "image")
-            yield _FolderBlobs(Path(folder) / "image", digest)
-
-
-class _LayoutBlobs:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def open(self, digest: str) -> IO[bytes]:
-        try:
-            return blob_path(self._root, digest).open("rb")
-        except FileNotFoundError:
-            raise ImageError(f"{self._root}: has no blob {digest}") from None
-
-
-class _ArchiveBlobs:
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self._members = {member.name.removeprefix("./"): member for member in archive}
-
-    def open(self, digest: str) -> IO[bytes]:
-        member = self._members.get(blob_path(Path(), digest).as_posix())
-        source = None if member is None else self._archive.extractfile(member)
-        if source is None:
-            raise ImageError(f"the archive has no blob {digest}")
-        return source
-
-
-class _FolderBlobs:
-    """What skopeo's ``dir:`` transport wrote: ``manifest.json`` beside blobs named by digest."""
-
-    def __init__(self, root: Path, digest: str) -> None:
-        self._root = root
-        self._digest = digest
-
-    def open(self, digest: str) -> IO[bytes]:
-        name = "manifest.json" if digest == self._digest else digest.removeprefix("sha256:")
-        return (self._root / name).open("rb")
-
-
-def _copy_from_registry(reference: str, platform: Platform, folder: Path) -> None:
-    skopeo = shutil.which("skopeo")
-    if skopeo is None:
-        raise ImageError(
-            f"skopeo is missing: it fetches {reference}. Install it, or copy the image into an "
-            "OCI layout on this machine and name that"
-        )
-    command = [
-        skopeo,
-        f"--override-os={platform.os}",
-        f"--override-arch={platform.architecture}",
-        "copy",
-        "--quiet",
-        f"docker://{reference}",
-        f"dir:{folder}",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        lines = result.stderr.strip().splitlines()
-        raise ImageError(f"skopeo could not fetch {reference}: {lines[-1] if lines else ''}")

@@ -29,6 +29,7 @@ from irc.package.code import (
     write_flow_layer,
     write_shared_layer,
 )
+from irc.package.compatibility import check_compatibility
 from irc.package.context import write_context
 from irc.package.function import write_function
 from irc.package.pex import compose_pex
@@ -108,7 +109,8 @@ def _package_image(
         )
     base = _read_json(inputs.base, Base.from_json)
     third_party = _read_json(inputs.deps, ThirdParty.from_json)
-    _check_python(base, third_party)
+    pex_info = read_pex_info(deps_pex)
+    check_compatibility(base, third_party, pex_info)
     image = _write_image(agent, code, base, third_party, inputs.compression, output / "image")
     reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
@@ -118,7 +120,7 @@ def _package_image(
         (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
     else:
         _write_manifests(agent, inputs, reference, output)
-    wheels = map(wheel_name_and_version, read_pex_info(deps_pex)["distributions"])
+    wheels = map(wheel_name_and_version, pex_info["distributions"])
     requirements = cut_requirements(_read_text(inputs.lock), wheels)
     write_context(agent, code.all, requirements, output / "context")
     compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
@@ -153,17 +155,6 @@ def _compose(agent: Agent, image: Image, repository: str | None) -> str:
         image=f"{repository}@{digest}" if repository else loaded,
         is_pushed=repository is not None,
     )
-
-
-def _check_python(base: Base, third_party: ThirdParty) -> None:
-    if base.python is None:
-        return
-    in_base, compiled_by = (version.split(".")[:2] for version in (base.python, third_party.python))
-    if in_base != compiled_by:
-        raise ImageError(
-            f"the base image has Python {base.python}, "
-            f"the requirements are for Python {third_party.python}"
-        )
 
 
 def _write_image(

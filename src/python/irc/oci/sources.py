@@ -1,0 +1,188 @@
+"""Where existing images are read from: layouts, archives, registries.
+
+An image is named as skopeo names it: ``oci:<folder>``, ``oci-archive:<file>``,
+``docker-archive:<file>`` or ``docker://<reference>``; without such a prefix what lies on disk decides.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from irc.oci.base import Platform
+from irc.oci.blobs import blob_path
+from irc.oci.errors import ImageError
+
+_TRANSPORT = re.compile(r"(?:(oci|oci-archive|docker-archive):|(docker)://)(?=.)")
+
+
+class Source(Protocol):
+    """An image, or several."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """A blob by its digest, or of a layout or archive another file by its path.
+
+        Raises:
+            ImageError: it is not there.
+        """
+
+
+@contextmanager
+def opened_source(place: str, digest: str | None, platform: Platform) -> Iterator[Source]:
+    """The source that a place names.
+
+    Args:
+        place: without the digest.
+        platform: which image of an index to fetch from a registry.
+    Raises:
+        ImageError: there is nothing, or something else; a registry's image has no digest.
+    """
+    match = _TRANSPORT.match(place)
+    transport = match[1] or match[2] if match else None
+    name = place[match.end() :] if match else place
+    path = Path(name)
+    if transport == "oci" or (transport is None and path.is_dir()):
+        if not (path / "oci-layout").is_file():
+            raise ImageError(f"{name}: not an OCI image layout (it has no file oci-layout)")
+        yield LayoutSource(path)
+    elif transport in ("oci-archive", "docker-archive") or (transport is None and path.is_file()):
+        with _opened_archive(path) as archive:
+            yield archive
+    elif digest is None:
+        raise ImageError(
+            f"the base image '{name}' must be given by its digest: {name}@sha256:…; "
+            f"to find it: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}"
+        )
+    else:
+        with tempfile.TemporaryDirectory(prefix="irc-base-") as folder:
+            _copy_from_registry(f"{_without_tag(name)}@{digest}", platform, Path(folder) / "image")
+            yield _FolderSource(Path(folder) / "image", digest)
+
+
+class LayoutSource:
+    """An OCI image layout."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self, name: str) -> IO[bytes]:
+        path = blob_path(self._root, name) if name.startswith("sha256:") else self._root / name
+        try:
+            return path.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ImageError(f"{self._root}: has no {_said(name)}") from None
+
+
+class ArchiveSource:
+    """An archive of an OCI image layout, or what ``docker save`` writes."""
+
+    def __init__(self, path: Path, archive: tarfile.TarFile) -> None:
+        self._path = path
+        self._archive = archive
+        self._members = {member.name.removeprefix("./"): member for member in archive}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Paths of what it holds."""
+        return frozenset(self._members)
+
+    def open(self, name: str) -> IO[bytes]:
+        path = blob_path(Path(), name).as_posix() if name.startswith("sha256:") else name
+        try:
+            source = self._archive.extractfile(self._members[path])
+        except KeyError:
+            source = None
+        if source is None:
+            raise ImageError(f"{self._path}: has no {_said(name)}")
+        return source
+
+
+@contextmanager
+def _opened_archive(path: Path) -> Iterator[ArchiveSource]:
+    try:
+        archive = tarfile.open(path, "r:")  # noqa: SIM115  (closed below: the errors are of opening)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such archive") from None
+    except (OSError, tarfile.TarError) as error:
+        raise ImageError(f"{path}: not an archive of an image: {error}") from None
+    with archive:
+        try:
+            source = ArchiveSource(path, archive)
+        except tarfile.TarError as error:
+            raise ImageError(f"{path}: the archive is cut short or damaged: {error}") from None
+        yield source
+
+
+class _FolderSource:
+    """What skopeo's ``dir:`` transport wrote: ``manifest.json`` beside blobs named by digest."""
+
+    def __init__(self, root: Path, digest: str) -> None:
+        self._root = root
+        self._digest = digest
+
+    def open(self, name: str) -> IO[bytes]:
+        file = "manifest.json" if name == self._digest else name.removeprefix("sha256:")
+        try:
+            return (self._root / file).open("rb")
+        except FileNotFoundError:
+            raise ImageError(f"the registry's image has no {_said(name)}") from None
+
+
+def read_document(source: Source, name: str) -> Any:
+    """A small JSON file of a layout or an archive.
+
+    Raises:
+        ImageError: it is not there, or not JSON.
+    """
+    with source.open(name) as file:
+        try:
+            return json.loads(file.read())
+        except ValueError as error:
+            raise ImageError(f"{_said(name)} of the base image is not JSON: {error}") from None
+
+
+def _said(name: str) -> str:
+    return f"blob {name}" if name.startswith("sha256:") else name
+
+
+def _without_tag(name: str) -> str:
+    """A registry takes a tag or a digest, and skopeo not both."""
+    return re.sub(r":[\w][\w.-]*$", "", name)
+
+
+def _copy_from_registry(reference: str, platform: Platform, folder: Path) -> None:
+    """Fetch an image by skopeo, with its files of credentials and its credential helpers."""
+    skopeo = shutil.which("skopeo")
+    if skopeo is None:
+        raise ImageError(
+            f"skopeo is missing: it fetches {reference}. Install it, or copy the image into an "
+            "OCI layout on this machine and name that"
+        )
+    command = [
+        skopeo,
+        f"--override-os={platform.os}",
+        f"--override-arch={platform.architecture}",
+        *((f"--override-variant={platform.variant}",) if platform.variant else ()),
+        "copy",
+        "--quiet",
+        "--retry-times=3",
+        f"docker://{reference}",
+        f"dir:{folder}",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        lines = result.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"status {result.returncode}"
+        raise ImageError(f"skopeo could not fetch {reference}: {reason}{_hint(reason)}")
+
+
+def _hint(reason: str) -> str:
+    if "unauthorized" in reason or "authentication required" in reason:
+        return " (log in with 'skopeo login', or set REGISTRY_AUTH_FILE)"
+    return ""
