@@ -39,7 +39,12 @@ from pants.util.strutil import bullet_list, softwrap
 
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import agent_path, module_name
-from irc_pants.target_types import AgentFlowDependenciesField, AgentFlowSourceField
+from irc_pants.target_types import (
+    AgentFlowBaseImageField,
+    AgentFlowDependenciesField,
+    AgentFlowSourceField,
+)
+from irc_pants.util_rules.base_image import BaseImageAddress, BaseImageAddressRequest
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class AgentFlowInferenceFieldSet(FieldSet):
 
     source: AgentFlowSourceField
     dependencies: AgentFlowDependenciesField
+    base_image: AgentFlowBaseImageField
     resolve: PythonResolveField
 
 
@@ -71,7 +77,7 @@ async def infer_agent_flow_dependencies(
     references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
     imports = await Get(ParsedPythonImports, FlowReferences, references)
     resolve = field_set.resolve.normalized_value(python_setup)
-    resolved, existing = await MultiGet(
+    resolved, existing, base_image = await MultiGet(
         Get(
             ResolvedParsedPythonDependencies,
             # It asks nothing of the field set but its address, source and dependencies.
@@ -83,6 +89,7 @@ async def infer_agent_flow_dependencies(
         ),
         # Of a file that does not exist, the compiler speaks; a template may do without it.
         Get(Paths, PathGlobs(glob.escape(path) for path in references.paths)),
+        Get(BaseImageAddress, BaseImageAddressRequest(field_set.base_image)),
     )
     file_owners = await MultiGet(
         Get(Owners, OwnersRequest((glob.escape(file),))) for file in existing.files
@@ -106,7 +113,8 @@ async def infer_agent_flow_dependencies(
         result.address for result in resolved.resolve_results.values()
     )
     owning = itertools.chain.from_iterable(file_owners)
-    return InferredDependencies(sorted({*imported, *owning} - {field_set.address}))
+    base = {base_image.address} if base_image.address is not None else set()
+    return InferredDependencies(sorted({*imported, *owning, *base} - {field_set.address}))
 
 
 @rule(level=LogLevel.DEBUG)

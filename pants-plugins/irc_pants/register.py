@@ -9,11 +9,13 @@ from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from irc_pants import codegen, dependency_inference, flow_references
-from irc_pants.goals import check, package, test
+from irc_pants.base_image_target import OciBaseImageTarget
+from irc_pants.goals import check, lock, package, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
     agent_pex,
+    base_image,
     compile_flow,
     image_layers,
     irc_process,
@@ -28,15 +30,17 @@ def rules() -> Iterable[Rule | UnionRule]:
         *irc_process.rules(),
         *compile_flow.rules(),
         *codegen.rules(),
+        *base_image.rules(),
         *image_layers.rules(),
         *agent_code.rules(),
         *agent_pex.rules(),
         *manifests.rules(),
         *check.rules(),
+        *lock.rules(),
         *package.rules(),
         *test.rules(),
     )
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (AgentFlowTarget,)
+    return (AgentFlowTarget, OciBaseImageTarget)

@@ -17,6 +17,7 @@ from pants.core.goals.test import TestTimeoutField
 from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
+    AsyncFieldMixin,
     BoolField,
     Dependencies,
     Field,
@@ -76,12 +77,13 @@ class AgentFlowLayoutField(StringField):
     )
 
 
-class AgentFlowBaseImageField(StringField):
+class AgentFlowBaseImageField(AsyncFieldMixin, StringField):
     alias = "base_image"
     help = help_text(
         """
-        The image below the agent's layers, with a Python 3.11, given by its digest: an image of a
-        registry (`registry.example.com/python@sha256:...`), a folder with an OCI layout
+        The image below the agent's layers, with a Python 3.11: the address of an `oci_base_image`,
+        or an image given by its digest: one of a registry
+        (`registry.example.com/python@sha256:...`), a folder with an OCI layout
         (`oci:images/python@sha256:...`) or an archive of one (`oci-archive:python.tar@sha256:...`),
         by its path from the build root.
 

@@ -52,13 +52,9 @@ from irc_pants.util_rules.agent_pex import (
     PackedAgentPexRequest,
     ZipAppAgentPexRequest,
 )
+from irc_pants.util_rules.base_image import BaseImage, BaseImageRequest
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
-from irc_pants.util_rules.image_layers import (
-    BaseImage,
-    BaseImageRequest,
-    RequirementLayers,
-    RequirementLayersRequest,
-)
+from irc_pants.util_rules.image_layers import RequirementLayers, RequirementLayersRequest
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
 from irc_pants.util_rules.manifests import AgentManifests, AgentManifestsRequest
 
@@ -177,11 +173,7 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
         Get(AgentSources, AgentSourcesRequest(field_set.source)),
         Get(
             BaseImage,
-            BaseImageRequest(
-                field_set.base_image.value,
-                field_set.image_compression.value,
-                f"the field `{field_set.base_image.alias}` of the target {field_set.address}",
-            ),
+            BaseImageRequest(field_set.base_image, field_set.image_compression.value),
         ),
     )
     layers, manifests = await MultiGet(

@@ -98,7 +98,8 @@ def main(argv):
     if "fail" in str(rest):
         print("Error: no such image", file=sys.stderr)
         return 1
-    name = {"base": "base.json", "deps": "deps.json"}[kind]
+    names = {"base": "base.json", "deps": "deps.json", "lock": rest[0].partition("=")[2]}
+    name = names[kind]
     os.makedirs(f"{output}/blobs/sha256")
     open(f"{output}/blobs/sha256/{kind}", "w").close()
     with open(f"{output}/{name}", "w") as file:

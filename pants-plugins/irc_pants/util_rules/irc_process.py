@@ -26,7 +26,7 @@ from pants.backend.python.util_rules.python_sources import (
 from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, RemovePrefix
-from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
 from pants.engine.unions import UnionRule
@@ -86,6 +86,7 @@ class IrcProcess:
     input_digest: Digest = EMPTY_DIGEST
     extra_env: FrozenDict[str, str] = dataclasses.field(default_factory=FrozenDict)
     level: LogLevel = LogLevel.DEBUG
+    cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ async def setup_irc_process(request: IrcProcess) -> Process:
             output_directories=(OUTPUT_DIR,),
             description=request.description,
             level=request.level,
+            cache_scope=request.cache_scope,
         ),
     )
 

@@ -82,6 +82,14 @@ def test_versions_that_are_gone_are_named_with_the_way_out(lock: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_lock_that_lacks_a_package_is_stale(lock: Path, tmp_path: Path) -> None:
+    arguments = ["--lock", str(lock), "--package", "libgomp1", "--package", "libpq5"]
+    result = CliRunner().invoke(image, ["base", *arguments, "--output-dir", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "was written without libpq5; refresh the lock" in result.output
+    assert "--package libgomp1 --package libpq5" in result.output
+
+
 def test_package_of_another_content_is_refused(lock: Path, tmp_path: Path) -> None:
     result = base_of(edited(lock, tmp_path, "tzdata", sha256="0" * 64), tmp_path / "out")
     assert result.exit_code == 1

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
+_PACKAGES = click.option(
+    "--package",
+    "packages",
+    multiple=True,
+    metavar="NAME",
+    help="A Debian package to have besides the interpreter and what it needs; repeatable.",
+)
+
 
 @click.group()
 def image() -> None:
@@ -34,12 +42,14 @@ def image() -> None:
     "with @sha256:DIGEST. Default: Debian packages of this machine's own suite.",
 )
 @click.option("--lock", type=_FILE, help="The Debian packages, as 'irc image lock' wrote them.")
+@_PACKAGES
 @click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
 @COMPRESSION
 def base(
     output_dir: Path,
     reference: str | None,
     lock: Path | None,
+    packages: tuple[str, ...],
     platform: str | None,
     compression: Compression,
 ) -> None:
@@ -50,12 +60,12 @@ def base(
         if reference is None:
             if platform is not None:
                 raise click.UsageError("--platform goes with --from")
-            built = build_debian_base(output_dir, compression, lock)
+            built = build_debian_base(output_dir, compression, lock, packages)
         else:
             from irc.oci.existing import take_base
 
-            if lock is not None:
-                raise click.UsageError("--lock goes without --from")
+            if lock is not None or packages:
+                raise click.UsageError("--lock and --package go without --from")
             wanted = Platform.parse(platform or _own_platform())
             built = take_base(reference, wanted, output_dir, compression)
         _write_json(output_dir / "base.json", built.to_json())
@@ -64,13 +74,7 @@ def base(
 @image.command()
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where the lock goes.")
 @click.option("--name", default="debian.lock.json", show_default=True, help="The lock's file name.")
-@click.option(
-    "--package",
-    "packages",
-    multiple=True,
-    metavar="NAME",
-    help="A library to have besides the interpreter and what it needs; repeatable.",
-)
+@_PACKAGES
 def lock(output_dir: Path, name: str, packages: tuple[str, ...]) -> None:
     """Pin the Debian packages of a base image: the newest of this machine's suite."""
     from irc.oci.debian_lock import resolve

@@ -1,6 +1,7 @@
 """Base images: what ``base.json`` says of one, and the default, made of Debian packages."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,13 +117,20 @@ class Base:
         )
 
 
-def build_debian_base(output: Path, compression: Compression, lock: Path | None = None) -> Base:
+def build_debian_base(
+    output: Path,
+    compression: Compression,
+    lock: Path | None = None,
+    extra: Sequence[str] = (),
+) -> Base:
     """Write the layer of a base of Debian packages into ``output``.
 
     Args:
         lock: of the packages; without one, the newest of the machine's suite.
+        extra: packages besides the interpreter and what it needs.
     Raises:
-        ImageError: the machine has no apt-get, or no mirror has a package.
+        ImageError: the machine has no apt-get, no mirror has a package, or the lock has not those of
+            ``extra``.
     """
     locked = None if lock is None else read_lock(lock)
     with tempfile.TemporaryDirectory(prefix="irc-base-") as name:
@@ -130,9 +138,9 @@ def build_debian_base(output: Path, compression: Compression, lock: Path | None 
         (work / "apt").mkdir()
         (work / "root").mkdir()
         if lock is not None and locked is not None:
-            packages = fetch_locked(locked, lock, work / "apt")
+            packages = fetch_locked(locked, lock, extra, work / "apt")
         else:
-            packages, locked = resolve((), work / "apt")
+            packages, locked = resolve(extra, work / "apt")
         python = assemble(packages, work / "root")
         layer = write_layer(output, entries(work / "root"), compression)
     return Base(

@@ -96,17 +96,23 @@ def resolve(extra: Iterable[str], folder: Path) -> tuple[tuple[Package, ...], De
     return packages, DebianLock(suite(), architecture(), extra, locked)
 
 
-def fetch_locked(lock: DebianLock, path: Path, folder: Path) -> tuple[Package, ...]:
+def fetch_locked(
+    lock: DebianLock, path: Path, extra: Iterable[str], folder: Path
+) -> tuple[Package, ...]:
     """Download the packages of a lock.
 
     Args:
         path: of the lock, for messages.
+        extra: packages that it must have been written for.
         folder: an existing, empty folder of the caller's.
     Raises:
-        ImageError: the lock is for another architecture, versions are gone from the mirror, or a
-            package has another content.
+        ImageError: the lock is for another architecture or was written without a package, versions
+            are gone from the mirror, or a package has another content.
     """
-    hint = refresh_hint(lock.extra)
+    hint = refresh_hint({*lock.extra, *extra})
+    missing = sorted(set(extra) - set(lock.extra))
+    if missing:
+        raise ImageError(f"{path}: was written without {', '.join(missing)}; {hint}")
     if lock.architecture != architecture():
         raise ImageError(
             f"{path}: locks packages for {lock.architecture}, this machine is {architecture()}"
@@ -128,7 +134,7 @@ def fetch_locked(lock: DebianLock, path: Path, folder: Path) -> tuple[Package, .
 
 def refresh_hint(extra: Iterable[str]) -> str:
     """How to write the lock anew."""
-    options = "".join(f" --package {name}" for name in extra)
+    options = "".join(f" --package {name}" for name in sorted(extra))
     return (
         "refresh the lock: irc image lock --output-dir <its folder>"
         f"{options}, or under Pants generate-lockfiles --resolve=<its path>"
