@@ -23,7 +23,7 @@ def opened_layer(source: IO[bytes], media_type: str) -> AbstractContextManager[I
         ImageError: a compression that is not known.
     """
     if media_type.endswith("gzip"):
-        return gzip.open(source)
+        return cast(AbstractContextManager[IO[bytes]], gzip.open(source))
     if media_type.endswith("+zstd"):
         reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
         return cast(AbstractContextManager[IO[bytes]], reader)
