@@ -260,12 +260,7 @@ def _line_map(compiled: Compiled, module: GeneratedModule, file: str) -> str:
             place += f", {column}, {end[0]}, {end[1]}"
         rows.append(f"    [{first}, {last}, {json.dumps(node)}, {place}]")
     digest = hashlib.sha256(module.text.encode()).hexdigest()
-    facts = {
-        "version": LINE_MAP_VERSION,
-        "file": file,
-        "digest": f"sha256:{digest}",
-        "sources": list(sources),
-    }
+    facts = {"version": LINE_MAP_VERSION, "file": file, "digest": f"sha256:{digest}", "sources": list(sources)}
     head = json.dumps(facts, indent=2)
     return head[:-2] + ',\n  "lines": [\n' + ",\n".join(rows) + "\n  ]\n}\n"
 
@@ -275,7 +270,9 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
     flow = compiled.graph.flow
     kserve = flow.deployment.kserve.model_dump()
     kserve["service_name"] = kserve["service_name"] or dns_label(flow.metadata.name)
-    environment = sorted(set().union(*(unit.facts.environment for unit in compiled.units.values())))
+    environment = sorted(
+        set().union(*(unit.facts.environment for unit in compiled.units.values()))
+    )
     summary = {
         "schema_version": 1,
         "compiler": VERSION,

@@ -64,7 +64,9 @@ def compile_flows(
 
     _check_usage(flows, output, generate_tests, package, lock)
     cache = None if no_cache else open_cache(cache_dir)
-    results = check_all(flows, source_root, cache, with_tests=output is None or generate_tests)
+    results = check_all(
+        flows, source_root, cache, with_tests=output is None or generate_tests
+    )
     if verbose:
         say_what_was_compiled(results)
     if not report_all(results, Reporting(format_, errors, ignored)):

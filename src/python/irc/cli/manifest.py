@@ -13,9 +13,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.option("--agent", type=_FILE, required=True,
               help="The compiled agent's agent.json, of which 'deployment' is read.")  # fmt: skip
-@click.option(
-    "--overlays", type=_FILE, help="JSON: by name, the keys of the deployment that differ."
-)
+@click.option("--overlays", type=_FILE, help="JSON: by name, the keys of the deployment that differ.")
 @click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Where manifest.json goes.")  # fmt: skip
 def manifest(agent: Path, overlays: Path | None, output_dir: Path) -> None:

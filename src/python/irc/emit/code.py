@@ -82,16 +82,10 @@ def _flat(code: Code) -> str:
         return code
     if isinstance(code, Call):
         parts = [item if item.__class__ is str else _flat(item) for item in code.arguments]
-        parts += [
-            f"{name}={value if value.__class__ is str else _flat(value)}"
-            for name, value in code.keywords
-        ]
+        parts += [f"{name}={value if value.__class__ is str else _flat(value)}" for name, value in code.keywords]
         return f"{code.function}({', '.join(parts)})"
     if isinstance(code, Mapped):
-        items = [
-            f"{key}: {value if value.__class__ is str else _flat(value)}"
-            for key, value in code.items
-        ]
+        items = [f"{key}: {value if value.__class__ is str else _flat(value)}" for key, value in code.items]
         return f"{{{', '.join(items)}}}"
     if isinstance(code, Items):
         inner = ", ".join([item if item.__class__ is str else _flat(item) for item in code.items])

@@ -181,10 +181,8 @@ class _FlowTests:
             UndecidedError: there is none.
         """
         codes = [self.compiled.edges[x.index] for x in links if x.index in self.compiled.edges]
-        if (
-            not codes
-            and (port is None or port.json_schema is None)
-            and not any(link.cast or self._input_schema(link) is not None for link in links)
+        if not codes and (port is None or port.json_schema is None) and not any(
+            link.cast or self._input_schema(link) is not None for link in links
         ):
             return sample  # which every link hands on as it is
         conditions = [code.condition.tree for code in codes if code.condition is not None]

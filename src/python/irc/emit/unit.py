@@ -73,9 +73,7 @@ class Unit:
         constants, code, methods = (Block(text, runs) for text, runs in blocks)
         return cls(
             facts,
-            tuple(
-                (question, tuple(map(_frozen, asked)), answer) for question, asked, answer in names
-            ),
+            tuple((question, tuple(map(_frozen, asked)), answer) for question, asked, answer in names),
             constants,
             code,
             methods,

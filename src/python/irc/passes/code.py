@@ -249,8 +249,7 @@ def _find_transform(
     ]  # fmt: skip
     if not found:
         others = [
-            item
-            for item in module.tree.body
+            item for item in module.tree.body
             if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         misspelt = nearest("transform", [item.name for item in others])

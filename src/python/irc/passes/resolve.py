@@ -287,8 +287,7 @@ class _Resolver:
                 path: Path = ("tests", index, "mocks", name)
                 if mock.completion is not None and node.prompt is None:
                     self.report.error(
-                        "E312",
-                        self.document.key_span(path),
+                        "E312", self.document.key_span(path),
                         f"'{name}' has no prompt, and so no completion to mock",
                     )
                 tools = [tool.name for tool in node.prompt.tools] if node.prompt else []
@@ -300,9 +299,7 @@ class _Resolver:
                         )  # fmt: skip
                 if mock.tool_calls and mock.completion is None:
                     self.report.error(
-                        "E312",
-                        self.document.key_span(path),
-                        f"the mock of '{name}' calls tools and then has no completion",
+                        "E312", self.document.key_span(path), f"the mock of '{name}' calls tools and then has no completion"
                     )
                 for port in mock.outputs or {}:
                     if output_port(node, port) is None:
