@@ -113,9 +113,8 @@ def _refusal(error: AgentError, path: str, headers: Mapping[str, str]) -> Respon
         answer = openai_errors.response(error, headers)
     else:
         refused = AnswerError(error, headers)
-        answer = Response(
-            orjson.dumps(refused.body), refused.http_status, media_type="application/json"
-        )
+        content = orjson.dumps(refused.body)
+        answer = Response(content, refused.http_status, refused.headers, "application/json")
     if isinstance(error, UnauthenticatedError):
         answer.headers["www-authenticate"] = error.challenge
     return answer

@@ -155,6 +155,8 @@ def _key(item: Any) -> jwt.PyJWK | None:
     """A key that may check signatures; None for secrets, private keys, and what is not understood."""
     if item["kty"] not in KEY_TYPES or item.get("use", "sig") != "sig" or "d" in item:
         return None
+    if item.get("alg") not in (None, *ALGORITHMS):
+        return None
     try:
         key = jwt.PyJWK(item)
     except jwt.PyJWTError:
