@@ -52,7 +52,11 @@ def generated(text: str, files: Mapping[str, str] | None = None) -> str:
 
 def agent_of(text: str, files: Mapping[str, str] | None = None) -> type[Agent]:
     """The agent's class, from executing the generated module."""
-    source = generated(text, files)
+    return class_of(generated(text, files))
+
+
+def class_of(source: str) -> type[Agent]:
+    """The agent's class, from executing a generated module."""
     module = types.ModuleType("agent")
     sys.modules["agent"] = module
     exec(compile(source, "agent.py", "exec"), vars(module))  # noqa: S102  (the product is code)
