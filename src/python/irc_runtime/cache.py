@@ -25,8 +25,8 @@ class CacheSpec:
 class SingleFlightCache:
     """A bounded cache in which equal calls at the same time share one execution.
 
-    A failure is shared by those who wait for it and then forgotten. An execution that nobody waits
-    for any more, because all who did were cancelled, is cancelled as well.
+    A failure is shared by those who wait for it and then forgotten. An execution belongs to no caller:
+    one that is cancelled leaves it to the others, and the last one takes it along.
     """
 
     def __init__(self, spec: CacheSpec) -> None:
@@ -61,24 +61,31 @@ class SingleFlightCache:
                 return copy.deepcopy(result)
             del self._results[text]
         flight = self._flights.get(text)
-        if flight is None:
+        if flight is None or flight.task.done():
             flight = self._flights[text] = _Flight(asyncio.create_task(self._fly(text, call)))
             note("miss", None)
         else:
             note("shared", flight.leader)
-        return copy.deepcopy(await flight.join())
+        flight.waiting += 1
+        try:
+            return copy.deepcopy(await asyncio.shield(flight.task))
+        finally:
+            flight.waiting -= 1
+            if flight.waiting == 0:
+                if self._flights.get(text) is flight:  # who comes now begins anew
+                    del self._flights[text]
+                if not flight.task.done():
+                    flight.task.cancel()
+                    await asyncio.wait([flight.task])
 
     async def _fly(
         self, text: str, call: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]
     ) -> Mapping[str, Any]:
-        try:
-            result = await call()
-            self._results[text] = (_now() + self._spec.ttl_s, result)
-            while len(self._results) > self._spec.max_entries:
-                self._results.popitem(last=False)
-            return result
-        finally:
-            del self._flights[text]
+        result = await call()
+        self._results[text] = (_now() + self._spec.ttl_s, result)
+        while len(self._results) > self._spec.max_entries:
+            self._results.popitem(last=False)
+        return result
 
 
 def _now() -> float:
@@ -89,19 +96,10 @@ def _now() -> float:
 class _Flight:
     """An execution, and the number of those who wait for it."""
 
-    __slots__ = ("_task", "_waiting", "leader")
+    __slots__ = ("leader", "task", "waiting")
 
     def __init__(self, task: "asyncio.Task[Mapping[str, Any]]") -> None:
-        self._task = task
-        self._waiting = 0
+        self.task = task
+        self.waiting = 0
         #: The span of the node whose call it is; None where nothing is recorded.
         self.leader = tracing.current().get_span_context()
-
-    async def join(self) -> Mapping[str, Any]:
-        self._waiting += 1
-        try:
-            return await asyncio.shield(self._task)
-        finally:
-            self._waiting -= 1
-            if self._waiting == 0 and not self._task.done():
-                self._task.cancel()

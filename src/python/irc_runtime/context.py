@@ -4,6 +4,7 @@ One ``Context`` is made for each request, so it is cheap: the trace id and the e
 made when they are read, and then stay what they are.
 """
 
+import copy
 import random
 import re
 import time
@@ -133,6 +134,16 @@ class Context:
         if name == "event_time":
             return self.event_time
         return self._request.get(name, default)
+
+    def without_deadline(self) -> "Context":
+        """The same request without its deadline, for work that others may wait for as well."""
+        if self.deadline is None:
+            return self
+        self.request_state()  # what is made when it is first read, both are to have
+        self._trace_id, self._event_time = self.trace_id, self.event_time
+        other = copy.copy(self)
+        other.deadline = None
+        return other
 
     def request_state(self) -> "MemoryBackend":
         """Where nodes keep state that ends with the request."""

@@ -12,6 +12,7 @@
                   the method itself
 """
 
+import asyncio
 import copy
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -122,7 +123,7 @@ def node(settings: Node) -> NodeDecorator:
             run = _limited(settings.id, settings.concurrency, run)
         run = tried(settings, run)
         if settings.cache is not None and settings.cache_key is not None:
-            run = _cached(settings.id, settings.cache, settings.cache_key, run)
+            run = _cached(settings, settings.cache, settings.cache_key, run)
         if settings.error_port is not None or settings.fallbacks:
             run = _routed(settings, run)
         run = _traced(settings, run)
@@ -237,17 +238,27 @@ def _limited(node_id: str, concurrency: int, body: Execution) -> Execution:
 
 
 def _cached(
-    node_id: str, spec: CacheSpec, key: Callable[[Inputs, Context], Any], body: Execution
+    settings: Node, spec: CacheSpec, key: Callable[[Inputs, Context], Any], body: Execution
 ) -> Execution:
     async def run(agent: Any, inputs: Inputs, context: Context) -> Outputs:
-        cache: SingleFlightCache = agent.cache(node_id, spec)
+        cache: SingleFlightCache = agent.cache(settings.id, spec)
+
+        def call() -> Coroutine[Any, Any, Outputs]:
+            return body(agent, inputs, context.without_deadline())
 
         def note(result: CacheResult, leader: Any) -> None:
-            agent.metrics.nodes[node_id][CACHE[result]] += 1
+            agent.metrics.nodes[settings.id][CACHE[result]] += 1
             if context.traced:
                 note_cache(result, leader)
 
-        return await cache.get(key(inputs, context), lambda: body(agent, inputs, context), note)
+        try:
+            async with asyncio.timeout_at(context.deadline):
+                return await cache.get(key(inputs, context), call, note)
+        except TimeoutError as cause:  # its own time is over; others may go on waiting
+            location = f"{agent.source}:{settings.line}"
+            raise NodeError(
+                settings.id, location, cause, fallback_available=bool(settings.fallbacks)
+            ) from cause
 
     return run
 
