@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,7 +8,14 @@ import pytest
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.delivery import ABSENT, output
-from irc_runtime.errors import AgentError, FlowError, NoOutputError, RequestError, response_body
+from irc_runtime.errors import (
+    AgentError,
+    FlowError,
+    LoadError,
+    NoOutputError,
+    RequestError,
+    response_body,
+)
 from irc_runtime.events import JsonLines
 from irc_runtime.node import Inputs, Node, Outputs, node
 from irc_runtime.virtual_time import run_virtually
@@ -167,18 +175,47 @@ def test_a_bad_request_does_not_reach_the_error_handler() -> None:
         run_virtually(loaded(Handled).predict(request))
 
 
-def test_a_deadline_header_bounds_the_request() -> None:
-    class Slow(Greeter):
-        @node(Node("greet", line=7))
-        async def greet(self, inputs: Inputs, ctx: Context) -> Outputs:
-            await asyncio.sleep(20)
-            return {}
+class Slow(Greeter):
+    """Greets after twenty seconds."""
+
+    @node(Node("greet", line=7))
+    async def greet(self, inputs: Inputs, ctx: Context) -> Outputs:
+        """Greet."""
+        await asyncio.sleep(20)
+        return {}
+
+
+def time_out(headers: Mapping[str, str] | None = None) -> float:
+    """Seconds after which a request to a slow agent is given up."""
 
     async def main() -> float:
         with pytest.raises(AgentError) as caught:
-            request = {"user_id": "u1", "mood": "calm"}
-            await loaded(Slow).predict(request, {"x-envoy-expected-rq-timeout-ms": "1500"})
-        assert caught.value.status == 504
+            await loaded(Slow).predict({"user_id": "u1", "mood": "calm"}, headers)
+        assert (caught.value.type, caught.value.status) == ("timeout", 504)
         return asyncio.get_running_loop().time()
 
-    assert run_virtually(main()) == 1.5
+    return run_virtually(main())
+
+
+def test_a_deadline_header_bounds_the_request() -> None:
+    assert time_out({"x-envoy-expected-rq-timeout-ms": "1500"}) == 1.5
+
+
+def test_the_environment_bounds_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRC_REQUEST_TIMEOUT_S", "2.5")
+    assert time_out() == 2.5
+    assert time_out({"x-envoy-expected-rq-timeout-ms": "1500"}) == 1.5
+    assert time_out({"x-envoy-expected-rq-timeout-ms": "7000"}) == 2.5
+
+
+@pytest.mark.parametrize("header", ["0", "-5", "soon", "", "²", "9" * 5000])
+def test_a_deadline_that_is_none_is_not_one(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRC_REQUEST_TIMEOUT_S", "2.5")
+    assert time_out({"x-envoy-expected-rq-timeout-ms": header}) == 2.5
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf"])
+def test_a_time_that_is_none_stops_the_agent(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRC_REQUEST_TIMEOUT_S", text)
+    with pytest.raises(LoadError, match="IRC_REQUEST_TIMEOUT_S"):
+        loaded(Greeter)

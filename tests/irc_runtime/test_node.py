@@ -15,6 +15,7 @@ from irc_runtime.errors import (
 )
 from irc_runtime.node import Inputs, Node, Outputs, by_port
 from irc_runtime.schema import Schema
+from irc_runtime.state import StateSpec
 from irc_runtime.virtual_time import run_virtually
 from tests.irc_runtime.agents import Failing, agent_of
 
@@ -261,13 +262,9 @@ def test_no_more_than_the_limit_run_at_once() -> None:
     assert run_virtually(main()) == (3, 3.0)
 
 
-def cached(body: Any, **spec: Any) -> Any:
-    settings = Node(
-        "n",
-        backoff_s=0,
-        cache=CacheSpec(**{"ttl_s": 10.0, **spec}),
-        cache_key=lambda inputs, context: dict(inputs),
-    )
+def cached(body: Any, key: Any = lambda inputs, context: dict(inputs), **spec: Any) -> Any:
+    cache = CacheSpec(**{"ttl_s": 10.0, **spec})
+    settings = Node("n", backoff_s=0, cache=cache, cache_key=key)
     return agent_of(settings, body)
 
 
@@ -338,6 +335,91 @@ def test_an_execution_that_nobody_awaits_is_cancelled() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run_virtually(main())
+
+
+def test_who_comes_after_the_last_was_cancelled_begins_anew() -> None:
+    async def main() -> None:
+        async def body(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+            try:
+                await asyncio.sleep(2)
+            finally:
+                await asyncio.sleep(1)  # it takes its time to end
+            return {"done": True}
+
+        agent = cached(body)
+        first = asyncio.create_task(agent.predict({}))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.sleep(0.5)
+        assert await agent.predict({}) == {"done": True}
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(main())
+
+
+def test_callers_of_a_shared_execution_keep_their_own_deadlines() -> None:
+    async def main() -> None:
+        async def body(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+            assert context.trace_id == "leader"
+            await asyncio.sleep(4)
+            return {"done": True}
+
+        async def ask(deadline_ms: int, trace_id: str) -> tuple[Any, float]:
+            headers = {"x-envoy-expected-rq-timeout-ms": str(deadline_ms)}
+            try:
+                answer = await agent.predict({"trace_id": trace_id}, headers)
+            except NodeError as error:
+                answer = error.type
+            return answer, asyncio.get_running_loop().time()
+
+        agent = cached(body, key=lambda inputs, context: None)
+        answers = await asyncio.gather(ask(2000, "leader"), ask(9000, "second"), ask(3000, "third"))
+        assert [*answers] == [("timeout", 2.0), ({"done": True}, 4.0), ("timeout", 3.0)]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(main())
+
+
+async def late(agent: Any, inputs: Inputs, context: Context) -> Outputs:
+    await asyncio.sleep(60)
+    return {}
+
+
+async def fifty_seconds(agent: Any, inputs: Inputs, context: Context, *state: Any) -> Outputs:
+    await asyncio.sleep(50)
+    return {}
+
+
+def gives_up(agent: Any) -> NodeError:
+    """The failure of a request that has three seconds, and takes no longer."""
+
+    async def main() -> NodeError:
+        other = asyncio.create_task(agent.predict({"session_id": "s"}))
+        await asyncio.sleep(1)
+        headers = {"x-envoy-expected-rq-timeout-ms": "3000"}
+        with pytest.raises(NodeError) as caught:
+            await agent.predict({"session_id": "s"}, headers)
+        assert asyncio.get_running_loop().time() == 4.0
+        assert await other == {}  # which loses nothing
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return caught.value
+
+    return run_virtually(main())
+
+
+@pytest.mark.parametrize(
+    "limit", [{"concurrency": 1}, {"state": StateSpec("session", "{session_id}")}]
+)
+def test_a_place_and_a_key_are_waited_for_until_the_deadline(limit: dict[str, Any]) -> None:
+    error = gives_up(agent_of(Node("n", timeout_s=100, **limit), fifty_seconds))
+    assert (error.type, error.status) == ("timeout", 504)
+
+
+def test_a_fallback_has_until_the_deadline() -> None:
+    body = Failing(KeyError("the other's"), KeyError("its own"))
+    settings = Node("n", timeout_s=100, fallbacks=("late",), fallback_on=("error",))
+    error = gives_up(agent_of(settings, body, late=late))
+    assert (error.type, error.status) == ("timeout", 504)
 
 
 # Ports

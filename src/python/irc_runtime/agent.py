@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from irc_runtime import tracing
 from irc_runtime.cache import CacheSpec, SingleFlightCache
 from irc_runtime.context import Context, new_trace, trace_of
+from irc_runtime.environment import seconds
 from irc_runtime.errors import (
     AgentError,
     FlowError,
@@ -23,6 +24,12 @@ from irc_runtime.node import Execution, Inputs, Node, Outputs
 
 #: What a proxy (Envoy, hence Istio and Knative) says a request may take, in milliseconds.
 DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
+
+#: The header's longest text that is read: more than thirty years.
+MAX_DEADLINE_DIGITS = 12
+
+#: The variable that says what a request may take, in seconds.
+REQUEST_TIMEOUT = "IRC_REQUEST_TIMEOUT_S"
 
 #: Attributes under which an agent keeps what its nodes use, in the order in which it is closed.
 EDGES = ("models", "http", "features", "registry", "states")
@@ -48,7 +55,8 @@ class Agent(ABC):
     #: The node methods by id, in the order of the class body.
     nodes: ClassVar[Mapping[str, Execution]] = {}
 
-    #: Seconds for a whole request, all nodes included; None leaves it to the nodes' own limits.
+    #: Seconds for a whole request, all nodes included; None leaves it to ``IRC_REQUEST_TIMEOUT_S``, and
+    #: without that to the nodes' own limits.
     request_timeout_s: float | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -72,6 +80,8 @@ class Agent(ABC):
         Raises:
             LoadError: something that the nodes use is missing or misconfigured.
         """
+        if self.request_timeout_s is None:
+            self.request_timeout_s = seconds(REQUEST_TIMEOUT)
         for method in self.nodes.values():
             settings: Node = vars(method)["settings"]
             for schema in (*settings.inputs.values(), *settings.outputs.values()):
@@ -226,8 +236,10 @@ class Agent(ABC):
     def _deadline(self, headers: Mapping[str, str]) -> float | None:
         limits_s = [] if self.request_timeout_s is None else [self.request_timeout_s]
         text = headers.get(DEADLINE_HEADER, "")
-        if text.isascii() and text.isdigit() and int(text) > 0:
-            limits_s.append(int(text) / 1000)
+        if text.isascii() and text.isdigit() and len(text) <= MAX_DEADLINE_DIGITS:
+            limit_s = int(text) / 1000
+            if limit_s > 0:  # Envoy's word for no limit
+                limits_s.append(limit_s)
         if not limits_s:
             return None
         return asyncio.get_running_loop().time() + min(limits_s)

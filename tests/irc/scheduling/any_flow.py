@@ -1,7 +1,7 @@
 """Random flows: conditions, merges, error ports, fallbacks, optional values, caches, limits, effects."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ class AnyFlow:
 @st.composite
 def any_flow(draw: st.DrawFn) -> AnyFlow:
     """A flow of up to eight nodes, in an order in which each reads some of those before it."""
-    names = [f"n{'x' * number}" for number in range(draw(st.integers(1, 8)))]
+    names = [f"n{'x' * number}" for number in range(draw(st.sampled_from([3, 4, 5, 6, 8, 2, 1])))]
     nodes: dict[str, Any] = {}
     edges: list[dict[str, str]] = []
     behaviours: dict[str, Behaviour] = {}
@@ -37,19 +37,20 @@ def any_flow(draw: st.DrawFn) -> AnyFlow:
             elif kind == "optional":
                 declared["optional"] = True
             node["inputs"].append(declared)
-            for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
-                edges.append(draw(_edge(nodes, names[:number], f"{name}.{port}")))
+            into = draw(_edges(names[:number], f"{name}.{port}"))
+            if len(into) > 1 and draw(st.booleans()):
+                declared["default"] = {"n": 1, "of": "default"}
+            edges += into
         nodes[name] = node
     read = {edge["from"].partition(".")[0] for edge in edges}
-    ends = [name for name in names if name not in read]
-    merged = draw(st.booleans())
-    for number, name in enumerate(ends):
-        if name != names[-1] and draw(st.booleans()):
-            continue
-        edge = {"from": f"{name}.out", "to": f"_output.{'all' if merged else f'out_{number}'}"}
-        if draw(st.booleans()):
-            edge["condition"] = draw(st.sampled_from([*CONDITIONS]))
-        edges.append(edge)
+    for number, name in enumerate(names):
+        if name not in read and (name == names[-1] or draw(st.integers(0, 3)) > 0):
+            edge = {"from": f"{name}.out", "to": f"_output.out_{number}"}
+            if draw(st.integers(0, 3)) == 0:
+                edge["condition"] = draw(st.sampled_from([*CONDITIONS]))
+            edges.append(edge)
+    if len(names) > 1 and draw(st.integers(0, 2)) == 0:
+        edges += draw(_edges(names, "_output.merged", most=2))
     for name in names:
         if any(edge["from"] == f"{name}.error" for edge in edges):
             nodes[name]["error"] = {"name": "error"}
@@ -69,8 +70,9 @@ def _node(draw: st.DrawFn, name: str) -> tuple[dict[str, Any], Behaviour]:
     runtime: dict[str, Any] = {"timeout_ms": TIMEOUT_MS}
     if attempts > 1:
         runtime |= {"retries": attempts, "retry_backoff_ms": 10}
-    if draw(st.integers(0, 3)) == 0:
-        runtime["concurrency"] = 1
+    how: Literal["errs", "refuses", "hangs"] = draw(st.sampled_from(["errs", "refuses", "hangs"]))
+    if how != "hangs" and draw(st.integers(0, 2)) == 0:
+        runtime["concurrency"] = 1  # the wait for one that hangs would be part of others' time
     node: dict[str, Any] = {"inputs": [], "outputs": [{"name": "out", "type": "object"}]}
     kind = draw(st.sampled_from(["code"] * 4 + ["prompt", "cached", "effect"]))
     if kind == "prompt":
@@ -86,6 +88,7 @@ def _node(draw: st.DrawFn, name: str) -> tuple[dict[str, Any], Behaviour]:
         runtime["cache"] = {"ttl_seconds": 60}
     if kind == "effect":
         node["state"] = {"scope": "request"}
+    omits: Literal["never", "even"]
     omits = "even" if kind == "code" and draw(st.integers(0, 4)) == 0 else "never"
     if omits == "even":
         node["outputs"][0]["optional"] = True
@@ -93,8 +96,8 @@ def _node(draw: st.DrawFn, name: str) -> tuple[dict[str, Any], Behaviour]:
         name,
         attempts,
         delay_ms=draw(st.sampled_from([None, 0, 0, 5, 20, 100])),
-        fails=draw(st.sampled_from(["never"] * 5 + ["once", "odd", "always"])),
-        how=draw(st.sampled_from(["errs", "refuses", "hangs"])),
+        fails=draw(st.sampled_from(["never"] * 9 + ["once", "odd", "always"])),
+        how=how,
         omits=omits,
         has_fallback=kind == "prompt",
     )
@@ -102,14 +105,17 @@ def _node(draw: st.DrawFn, name: str) -> tuple[dict[str, Any], Behaviour]:
 
 
 @st.composite
-def _edge(draw: st.DrawFn, nodes: dict[str, Any], before: list[str], to: str) -> dict[str, str]:
-    source = draw(st.sampled_from(["_input.query", "_input.more", *before, *before]))
-    if source.startswith("_"):
-        edge = {"from": source, "to": to}
-    elif draw(st.integers(0, 3)) == 0:
-        return {"from": f"{source}.error", "to": to}
-    else:
-        edge = {"from": f"{source}.out", "to": to}
-    if draw(st.integers(0, 2)) == 0:
-        edge["condition"] = draw(st.sampled_from([*CONDITIONS]))
-    return edge
+def _edges(draw: st.DrawFn, before: list[str], to: str, most: int = 0) -> list[dict[str, str]]:
+    """The edges to one place; of several, each has a condition or a failure of its own."""
+    count = most or draw(st.sampled_from([1, 1, 1, 2]))
+    found: list[dict[str, str]] = []
+    for _ in range(count):
+        source = draw(st.sampled_from(["_input.query"] * 3 + ["_input.more"] + before * 4))
+        fails = not source.startswith("_") and draw(st.integers(0, 7)) == 0
+        port = ".error" if fails else "" if source.startswith("_") else ".out"
+        edge = {"from": source + port, "to": to}
+        if not fails and (count > 1 or draw(st.integers(0, 6)) == 0):
+            edge["condition"] = draw(st.sampled_from([*CONDITIONS]))
+        if edge not in found:
+            found.append(edge)
+    return found

@@ -96,7 +96,7 @@ class Behaviour:
 
 
 def _sum(inputs: Mapping[str, Any], salt: int) -> int:
-    numbers = (value.get("n", len(value.get("type", ""))) for value in inputs.values())
+    numbers = (int(value.get("n", len(value.get("type", "")))) for value in inputs.values())
     return sum(numbers, salt)
 
 

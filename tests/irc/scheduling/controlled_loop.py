@@ -36,9 +36,10 @@ class _Ready(deque[asyncio.Handle]):
 
 def _is_of_task(handle: asyncio.Handle) -> bool:
     callback = handle._callback  # type: ignore[attr-defined]  # of CPython's own Handle
-    return type(callback).__name__ in TASK_CALLBACKS or getattr(
-        callback, "__name__", ""
-    ) in TASK_CALLBACKS
+    return (
+        type(callback).__name__ in TASK_CALLBACKS
+        or getattr(callback, "__name__", "") in TASK_CALLBACKS
+    )
 
 
 class ControlledLoop(VirtualTimeLoop):

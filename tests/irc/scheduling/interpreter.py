@@ -36,9 +36,7 @@ class Meaning:
     either: bool = False
 
 
-def meaning(
-    flow: Flow, behaviours: Mapping[str, Behaviour], request: Mapping[str, Any]
-) -> Meaning:
+def meaning(flow: Flow, behaviours: Mapping[str, Behaviour], request: Mapping[str, Any]) -> Meaning:
     """Interpret one request; nodes stand in an order in which each reads those before it."""
     return _Interpreter(flow, behaviours, request).run()
 

@@ -22,8 +22,8 @@ from tests.irc.scheduling.interpreter import Meaning, meaning
 
 ORDERS = 3
 
-REQUEST = {"query": {"n": 1, "of": "query"}, "user_id": "u"}
-MORE = {"n": 4, "of": "more"}
+REQUEST = {"query": {"n": 2, "of": "query"}}
+MORE = {"n": 5, "of": "more"}
 
 quickly = settings(
     max_examples=150, deadline=None, derandomize=True, database=None,
@@ -74,7 +74,8 @@ def ready(agent_type: type[Agent], any_flow: AnyFlow) -> Agent:
 
 async def came(agent: Any, request: Mapping[str, Any]) -> Came:
     """Ask, and see that nothing is left running."""
-    output, error = None, None
+    output: Any = None
+    error: tuple[str | None, str, int] | None = None
     try:
         output = await agent.predict({**request})
     except NodeError as failure:
@@ -100,9 +101,7 @@ def check_is_meant(result: Came, told: Meaning) -> None:
 
 @quickly
 @given(any_flow(), st.booleans(), orders)
-def test_a_request_means_the_same_in_every_order(
-    flow: AnyFlow, more: bool, seed: int
-) -> None:
+def test_a_request_means_the_same_in_every_order(flow: AnyFlow, more: bool, seed: int) -> None:
     agent_type = compiled(flow)
     request = {**REQUEST, **({"more": MORE} if more else {})}
     told = meaning(flow.flow, flow.behaviours, request)
@@ -123,7 +122,9 @@ def test_a_request_means_the_same_in_every_order(
 @given(any_flow(), orders)
 def test_requests_side_by_side_do_not_see_each_other(flow: AnyFlow, seed: int) -> None:
     agent_type = compiled(flow)
-    requests = [{**REQUEST, "trace_id": str(n), **({"more": MORE} if n % 2 else {})} for n in range(4)]
+    requests = [
+        {**REQUEST, "trace_id": str(n), **({"more": MORE} if n % 2 else {})} for n in range(4)
+    ]
     meanings = [meaning(flow.flow, flow.behaviours, request) for request in requests]
     assume(not any(told.either for told in meanings))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from irc.diagnostics import Span
@@ -14,7 +15,7 @@ from irc.ir.graph import Graph, Link, NodePort, Output, RequestField
 from irc.passes.analyse import Analysis
 from irc.passes.guards import Guards
 from irc.passes.liveness import is_error_input
-from irc.passes.plan import Plan, Strand
+from irc.passes.plan import Plan, Strand, decisive_ports
 
 
 @dataclass
@@ -64,16 +65,25 @@ class FlowEmitter:
             if isinstance(step, Strand):
                 self._write_start(step)
             else:
-                self._write_awaits(step, awaited)
-                self._write_call(step)
-        self._write_awaits(None, awaited)
+                self._write_call(step, awaited)
+        self._write_awaits(self._sources(None), awaited)
 
-    def _write_awaits(self, node: str | None, awaited: set[str]) -> None:
-        """Await the tasks whose results a node reads; the output's for None."""
-        for name in self._sources(node):
+    def _write_awaits(
+        self, names: Iterable[str], awaited: set[str], *, speculative: bool = False
+    ) -> None:
+        """Await the tasks of nodes.
+
+        Args:
+            awaited: those whose results are at hand.
+            speculative: whether the code may be cancelled, and the tasks are to go on all the same.
+        """
+        for name in names:
             if name in self.tasks and name not in awaited:
                 awaited.add(name)
-                self.writer.line(f"{self.edges.variables[name]} = await {self.tasks[name]}")
+                task = self.tasks[name]
+                if speculative and name not in self.plan.speculative:
+                    task = f"{self.uses('asyncio', 'shield')}({task})"
+                self.writer.line(f"{self.edges.variables[name]} = await {task}")
 
     def _sources(self, node: str | None) -> list[str]:
         if node is not None:
@@ -96,13 +106,15 @@ class FlowEmitter:
         if strand.tail in self.read:
             self.tasks[strand.tail] = self.names.take(f"{strand.tail}_task", "beside")
             target = f"{self.tasks[strand.tail]} = "
+        speculative = strand.tail in self.plan.speculative
+        start_by = "branches.speculate" if speculative else "branches.start"
         waits = [name for name in strand.waits_for if name in self.tasks]
         single = len(strand.nodes) == 1 and not waits
         inputs, required = self._inputs(strand.tail)
         with self.writer.origin(strand.nodes[0], self._span(strand.nodes[0])):
             if single and not required:
                 method = self.methods[strand.tail]
-                start = call("branches.start", call(f"self.{method}", inputs, "ctx"))
+                start = call(start_by, call(f"self.{method}", inputs, "ctx"))
                 self.writer.line(target, start)
                 return
         function = self.names.take(f"{strand.tail}_branch", "beside")
@@ -111,32 +123,72 @@ class FlowEmitter:
         with self.writer.indented():
             awaited: set[str] = set()
             for node in strand.nodes:
-                self._write_awaits(node, awaited)
-                self._write_call(node)
+                self._write_call(node, awaited, speculative=speculative)
             self.writer.line(f"return {self.edges.variables[strand.tail]}")
         self.writer.blank()
-        self.writer.line(f"{target}branches.start({function}())")
+        self.writer.line(f"{target}{start_by}({function}())")
 
-    def _write_call(self, node: str) -> None:
-        """Await a node, or skip it where a required input was not delivered."""
+    def _write_call(self, node: str, awaited: set[str], *, speculative: bool = False) -> None:
+        """Await a node, or skip it where a required input was not delivered.
+
+        What decides whether it runs comes first: what else it would read is then not waited for.
+        """
         inputs, required = self._inputs(node)
         variable, method = self.edges.variables[node], self.methods[node]
         writer = self.writer
-        with writer.origin(node, self._span(node)):
-            if not required:
+        if not required:
+            self._write_awaits(self._sources(node), awaited, speculative=speculative)
+            with writer.origin(node, self._span(node)):
                 writer.line(f"{variable} = await ", call(f"self.{method}", inputs, "ctx"))
-                return
-            self.uses("irc_runtime.node", "Outputs")
-            writer.line(f"{variable}: Outputs = {self.uses('irc_runtime.node', 'SKIPPED')}")
-            locals_ = {}
-            for port, value in required.items():
-                locals_[port] = self.names.take(f"{node}_{port}", "input")
-                writer.line(f"{locals_[port]} = ", value)
-            delivered = self.uses("irc_runtime.delivery", "delivered")
-            writer.line("if ", call(delivered, *locals_.values()), ":")
+            return
+        self.uses("irc_runtime.node", "Outputs")
+        skipped = self.uses("irc_runtime.node", "SKIPPED")
+        delivered = self.uses("irc_runtime.delivery", "delivered")
+        locals_: dict[str, str] = {}
+        with ExitStack() as blocks:
+            for ports in self._decisions(node, required, awaited):
+                sources = [name for port in ports for name in self._port_sources(node, port)]
+                self._write_awaits(sources, awaited, speculative=speculative)
+                blocks.enter_context(writer.origin(node, self._span(node)))
+                if not locals_:
+                    writer.line(f"{variable}: Outputs = {skipped}")
+                for port in ports:
+                    locals_[port] = self.names.take(f"{node}_{port}", "input")
+                    writer.line(f"{locals_[port]} = ", required[port])
+                names = [locals_[port] for port in ports]
+                writer.line("if ", call(delivered, *names), ":")
+                blocks.enter_context(writer.indented())
+                awaited = {*awaited}  # what is awaited below is not at hand after the block
+            self._write_awaits(self._sources(node), awaited, speculative=speculative)
+            given, _ = self._inputs(node, locals_)
+            writer.line(f"{variable} = await ", call(f"self.{method}", given, "ctx"))
+        dropped = [name for name in self.plan.droppable.get(node, ()) if name in self.tasks]
+        if dropped:
+            writer.line(f"if {variable} is {skipped}:")
             with writer.indented():
-                given, _ = self._inputs(node, locals_)
-                writer.line(f"{variable} = await ", call(f"self.{method}", given, "ctx"))
+                for name in dropped:
+                    writer.line(f"branches.drop({self.tasks[name]})")
+
+    def _decisions(
+        self, node: str, required: Iterable[str], awaited: set[str]
+    ) -> Iterator[list[str]]:
+        """The inputs that may be absent, those together that wait for nothing else."""
+        order = decisive_ports(self.graph, self.analysis, node)
+        order += [port for port in required if port not in order]  # those that no edge feeds
+        known = {*awaited}
+        group: list[str] = []
+        for port in order:
+            tasks = {name for name in self._port_sources(node, port) if name in self.tasks}
+            if group and not tasks <= known:
+                yield group
+                group = []
+            known |= tasks
+            group.append(port)
+        yield group
+
+    def _port_sources(self, node: str, port: str) -> list[str]:
+        links = self._alive(self.graph.into(NodePort(node, port)))
+        return [link.source.node for link in links if isinstance(link.source, NodePort)]
 
     def _inputs(
         self,

@@ -135,10 +135,10 @@ class EverythingAgent(Agent):
                 return sorry
 
             sorry_task = branches.start(sorry_branch())
-            remember = await remember_task
             answer: Outputs = SKIPPED
             answer_score = rank_score_to_answer_score(rank.get("score", ABSENT), ctx)
             if delivered(answer_score):
+                remember = await remember_task
                 answer = await self.answer(
                     {
                         "score": answer_score,
