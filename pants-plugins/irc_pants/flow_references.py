@@ -47,6 +47,7 @@ ALWAYS = (
 )
 BY_TARGET = {"lambda": ("aws_lambda",)}
 SERVED = ("serving",)
+CASES = ("cases",)
 BY_OPERATION = {
     "hopsworks.read_features": ("features",),
     "hopsworks.write_features": ("features",),
@@ -134,6 +135,8 @@ def find_references(flow: FlowPlace, content: bytes) -> FlowReferences:
     target = _mapping(document.get("deployment")).get("target")
     target = target if isinstance(target, str) else "kserve"
     runtime: set[str] = {*ALWAYS, *BY_TARGET.get(target, SERVED)}
+    if target != "lambda" and _sequence(document.get("tests")):
+        runtime.update(CASES)
     for node in _mapping(document.get("nodes")).values():
         node = _mapping(node)
         runtime.update(_runtime(node))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from irc.cache import Cache
 from irc.diagnostics import Diagnostics, Span
 from irc.emit.agent import Compiled, GeneratedModule, emit_agent
+from irc.emit.cases import emit_cases
 from irc.emit.edges import check_edges
 from irc.emit.names import Names, class_name, dns_label
 from irc.emit.tests import emit_tests
@@ -241,9 +242,11 @@ def _generate(compiled: Compiled) -> dict[str, str]:
     tests = {}
     if compiled.with_tests:
         tests[posixpath.join(folder, f"test_{stem}.py")] = emit_tests(compiled)
+    cases = {f"{base}.cases.json": emit_cases(compiled)} if compiled.carries_cases else {}
     return {
         f"{base}.py": module.text,
         **tests,
+        **cases,
         f"{base}.map.json": _line_map(compiled, module, f"{stem}.py"),
         f"{base}.json": _summary(compiled, module, f"{base}.py"),
     }
@@ -273,6 +276,7 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
     environment = sorted(
         set().union(*(unit.facts.environment for unit in compiled.units.values()))
     )
+    beside = ["map", *(["cases"] if compiled.carries_cases else [])]
     summary = {
         "schema_version": 1,
         "compiler": VERSION,
@@ -282,7 +286,7 @@ def _summary(compiled: Compiled, module: GeneratedModule, file: str) -> str:
         "description": flow.metadata.description or "",
         "module": compiled.module,
         "class": compiled.class_name,
-        "sources": [file, f"{file.removesuffix('.py')}.map.json"],
+        "sources": [file, *(f"{file.removesuffix('.py')}.{kind}.json" for kind in beside)],
         "imports": list(module.imports),
         "environment": environment,
         "writes_features": any(

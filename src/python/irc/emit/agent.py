@@ -33,6 +33,9 @@ RESOURCES = {
 SERVING = "irc_runtime.serving"
 """What a generated module imports when it is run as a program, and not otherwise."""
 
+CASES = "irc_runtime.cases"
+"""What runs the flow's cases before a new version of the agent serves."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -58,6 +61,12 @@ class Compiled:
     module: str
     digest: str
     with_tests: bool
+
+    @property
+    def carries_cases(self) -> bool:
+        """Whether the flow's cases travel with the agent; a function on Lambda is never reloaded."""
+        flow = self.graph.flow
+        return bool(flow.tests) and flow.deployment.target != "lambda"
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,8 @@ class _AgentEmitter:
         modules = modules.union(*(unit.modules for unit in self.compiled.units.values()))
         if self.flow.deployment.target != "lambda":
             modules.add(SERVING)
+        if self.compiled.carries_cases:
+            modules.add(CASES)
         return tuple(sorted(module for module in modules if _section(module) > 0))
 
     def _write_blocks(self, writer: Writer, part: Literal["constants", "code", "methods"]) -> None:
