@@ -40,16 +40,19 @@ def test_outputs(tmp_path: Path) -> None:
         "agent.pex/flows/demo/agent.map.json",
         "agent.pex/flows/demo/agent.py",
         "agent.pex/flows/demo/prompts/answer.j2",
+        "agent.pex/irc-version.json",
         "agent.pex/shared/code.py",
         "agent/agent.json",
         "agent/agent.map.json",
         "agent/agent.py",
         "agent/flow.yaml",
+        "agent/irc-version.json",
         "agent/test_agent.py",
         "context/Dockerfile",
         "context/app/flows/demo/agent.map.json",
         "context/app/flows/demo/agent.py",
         "context/app/flows/demo/prompts/answer.j2",
+        "context/app/irc-version.json",
         "context/app/shared/code.py",
         "context/config.yaml",
         "context/requirements.txt",
@@ -85,6 +88,7 @@ def test_layers_part_what_flows_share_from_the_flow(tmp_path: Path) -> None:
         "- 0644 opt/agent/app/flows/demo/agent.py 50",
         "d 0755 opt/agent/app/flows/demo/prompts 0",
         "- 0644 opt/agent/app/flows/demo/prompts/answer.j2 5",
+        "- 0644 opt/agent/app/irc-version.json 377",
     ]
 
 

@@ -35,6 +35,7 @@ from irc.package.function import write_function
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
 from irc.package.settings import USER, agent_environment, entry_point
+from irc.package.version import VERSION_FILE, version_file
 
 Document = TypeVar("Document")
 
@@ -111,6 +112,7 @@ def _package_image(
     third_party = _read_json(inputs.deps, ThirdParty.from_json)
     pex_info = read_pex_info(deps_pex)
     check_compatibility(base, third_party, pex_info)
+    code = _with_version(agent, code, base, third_party, output / "agent")
     image = _write_image(agent, code, base, third_party, inputs.compression, output / "image")
     reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
@@ -138,6 +140,18 @@ def _write_manifests(agent: Agent, inputs: ImageInputs, reference: str, output: 
         digest = agent.ir_digest.removeprefix("sha256:")[:12]
         version = f"{agent.compiler}+{digest}"
         write_files(output / "helm", chart(base, agent.description, version))
+
+
+def _with_version(
+    agent: Agent, code: Code, base: Base, third_party: ThirdParty, folder: Path
+) -> Code:
+    """The code and the file, written to the folder, by which a running agent knows it again."""
+    below = [layer.diff_id for layer in base.layers]
+    below += [item.layer.diff_id for item in third_party.layers]
+    folder.mkdir(parents=True)
+    path = folder / VERSION_FILE
+    path.write_text(version_file(agent, code.all, below))
+    return Code(code.shared, dict(sorted({**code.flow, VERSION_FILE: path}.items())))
 
 
 def _compose(agent: Agent, image: Image, repository: str | None) -> str:

@@ -1,0 +1,47 @@
+"""``irc-version.json``: what a running agent checks of a version before it takes its place.
+
+``irc_runtime/reloading/version.py`` reads the file and makes the same digests.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from irc.package.agent import Agent
+from irc.package.code import Files
+
+VERSION_FILE = "irc-version.json"
+SCHEMA_VERSION = 1
+
+
+def version_file(agent: Agent, code: Files, layers_below: Iterable[str]) -> str:
+    """The file's text.
+
+    Args:
+        code: all files of the agent but this one.
+        layers_below: digests of the archives in the layers below the code, from the lowest up.
+    """
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": agent.name,
+        "module": agent.module,
+        "compiler": agent.compiler,
+        "ir_digest": agent.ir_digest,
+        "platform_digest": _sha256(" ".join(layers_below)),
+        "code_digest": _code_digest(code),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _code_digest(code: Files) -> str:
+    """Over the digests of files by their paths; byte code does not count."""
+    lines = (
+        f"{name}\0{hashlib.sha256(code[name].read_bytes()).hexdigest()}\n"
+        for name in sorted(code)
+        if not name.endswith(".pyc")
+    )
+    return _sha256("".join(lines))
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
