@@ -59,7 +59,7 @@ class Served:
                     *(sys.executable, "-m", module),
                     *(f"--http_port={self.port}", "--enable_grpc=false", *flags),
                 ],
-                env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
                 stderr=log,
                 pass_fds=[listener.fileno()] if listener else [],
             )

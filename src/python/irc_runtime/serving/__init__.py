@@ -9,7 +9,9 @@ import errno
 import resource
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from kserve import model_server  # type: ignore[import-untyped]  # it says nothing of its types
 
@@ -17,6 +19,8 @@ from irc_runtime.agent import Agent
 from irc_runtime.errors import public_reason
 from irc_runtime.events import ERROR, INFO, event
 from irc_runtime.node import Node
+from irc_runtime.reloading.starting import become_supervisor
+from irc_runtime.reloading.version import VersionError
 from irc_runtime.serving import options, ports
 from irc_runtime.serving.authentication import token_check
 from irc_runtime.serving.logs import configure_logging
@@ -43,10 +47,13 @@ def serve(agent: Agent, arguments: list[str] | None = None) -> None:
     except ports.PortError as error:
         _report_port(agent, error)
         raise SystemExit(1) from None
+    if command.reload_from is not None:
+        _reload(agent, command, listener, sys.argv[1:] if arguments is None else arguments)
     if command.workers == 1:
         raise SystemExit(_serve(agent, command, listener, lambda: None))
-    if forgetful := _forgetful(agent):
-        _report_load(agent, f"{forgetful}: use the backend redis, or --workers=1")
+    if (node_id := forgetful_node(agent)) is not None:
+        keeps = f"node '{node_id}' keeps session state in memory, which workers do not share"
+        _report_load(agent, f"{keeps}: use the backend redis, or --workers=1")
         raise SystemExit(1)
     raise SystemExit(Supervisor(type(agent), command, listener, _work).run())
 
@@ -58,6 +65,26 @@ def _serve(
     serving: Callable[[], None],
 ) -> int:
     """Load an agent and serve it in this process; the result is the exit status."""
+    try:
+        server, model = loaded(agent, command, listener, serving)
+    except Exception as error:  # noqa: BLE001  # the boundary: a traceback would be pages, and quote
+        _report_load(agent, public_reason(error))
+        return 1
+    return run(server, model)
+
+
+def loaded(
+    agent: Agent,
+    command: argparse.Namespace,
+    listener: socket.socket,
+    serving: Callable[[], None],
+) -> tuple[AgentServer, AgentModel]:
+    """An agent that is loaded, as a model, and the server that a command line asks for.
+
+    Args:
+        listener: REST's socket, bound.
+        serving: called once requests are taken.
+    """
     server = AgentServer(
         agent,
         options.limits(command),
@@ -75,21 +102,23 @@ def _serve(
         timeout_keep_alive=command.timeout_keep_alive,
         ssl_certfile=command.ssl_certfile,
         ssl_keyfile=command.ssl_keyfile,
+        linger_s=None if command.reload_from is None else command.reload_linger_s,
     )
     model = AgentModel(agent, command.model_name)
-    try:
-        model.load()
-        server.tokens = token_check()
-    except Exception as error:  # noqa: BLE001  # the boundary: a traceback would be pages, and quote
-        _report_load(agent, public_reason(error))
-        return 1
+    model.load()
+    server.tokens = token_check()
     add_endpoints(model_server.app, model)
+    return server, model
+
+
+def run(server: AgentServer, model: AgentModel) -> int:
+    """Serve until a signal, or until another process has taken over; the result is the exit status."""
     try:
         cancelled = server.start([model])
     except ports.PortError as error:
-        _report_port(agent, error)
+        _report_port(model.agent, error)
         return 1
-    event(INFO, "stopped", agent=agent.name)
+    event(INFO, "stopped", agent=model.agent.name)
     return 1 if cancelled else 0
 
 
@@ -123,14 +152,28 @@ def _listener(command: argparse.Namespace) -> socket.socket:
     return listener
 
 
-def _forgetful(agent: Agent) -> str | None:
-    """What is wrong with several workers: a session's state in the memory of one process."""
+def forgetful_node(agent: Agent) -> str | None:
+    """The first node that keeps a session's state in the memory of its process; None without one."""
     for node_id, method in agent.nodes.items():
         settings: Node = vars(method)["settings"]
         state = settings.state
         if state is not None and (state.scope, state.backend) == ("session", "memory"):
-            return f"node '{node_id}' keeps session state in memory, which workers do not share"
+            return node_id
     return None
+
+
+def _reload(
+    agent: Agent, command: argparse.Namespace, listener: socket.socket, flags: Sequence[str]
+) -> NoReturn:
+    """Go on as the supervisor that serves the agent and its new versions."""
+    if command.workers > 1:
+        _report_load(agent, "--reload_from takes one worker: scale by replicas")
+        raise SystemExit(1)
+    try:
+        become_supervisor(listener, command.reload_from, flags)
+    except VersionError as error:
+        _report_load(agent, f"{error}: {error.hint}")
+        raise SystemExit(1) from None
 
 
 def _report_port(agent: Agent, error: ports.PortError) -> None:

@@ -17,6 +17,7 @@ from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import answer_of
 from irc_runtime.serving.authentication import RequireTokenOverGrpc
+from irc_runtime.serving.grpc_port import leave_to_the_last, renewal
 
 if TYPE_CHECKING:
     from irc_runtime.serving.token_check import TokenCheck
@@ -85,6 +86,7 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
         max_send_bytes: int,
         *,
         tokens: "TokenCheck | None",
+        linger_s: float | None,
         **options: Any,
     ) -> None:
         super().__init__(kwargs={}, **options)
@@ -94,6 +96,7 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
         self._servicer = AgentServicer(
             admission, self._data_plane, self._model_repository_extension
         )
+        self._linger_s = linger_s
         self.cancelled = 0
 
     async def start(self, max_workers: int) -> None:
@@ -108,6 +111,7 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
             options=[
                 ("grpc.max_receive_message_length", self._max_request_bytes),
                 ("grpc.max_send_message_length", self._max_send_bytes),
+                *([] if self._linger_s is None else [renewal(self._linger_s)]),
             ],
         )
         grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
@@ -119,6 +123,10 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
             taken = OSError(errno.EADDRINUSE, "")
             raise ports.PortError(ports.grpc(self._port), taken) from None
         await self._server.start()
+
+    def leave_port(self) -> None:
+        """Take no more connections; they are those of another process that listens on the port."""
+        leave_to_the_last(self._port)
 
     async def drain(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Take no more requests, and finish those under way in the time there is."""

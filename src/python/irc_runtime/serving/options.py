@@ -78,7 +78,23 @@ def parsed(agent: Agent, arguments: list[str] | None) -> argparse.Namespace:
         help="An open socket to take REST connections from, bound to --http_port; "
         "the gRPC port may then be shared with another process.",
     )
+    _add_reloading(parser)
     return parser.parse_args(arguments)
+
+
+def _add_reloading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reload_from",
+        metavar="PLACE",
+        default=os.environ.get("IRC_RELOAD_FROM") or None,
+        help="Take new versions from a folder of code, or from oci:FOLDER, an OCI image layout.",
+    )
+    for name, usual_s, text in (
+        ("reload_timeout_s", 120.0, "Seconds in which a new version has to be ready."),
+        ("reload_linger_s", 10.0, "Seconds in which the former one answers on open connections."),
+    ):
+        default = os.environ.get(f"IRC_{name.upper()}", usual_s)
+        parser.add_argument(f"--{name}", default=default, type=_amount(float, 0), help=text)
 
 
 def limits(options: argparse.Namespace) -> Limits:

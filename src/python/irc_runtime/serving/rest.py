@@ -92,16 +92,28 @@ class RestServer(RESTServer):  # type: ignore[misc]  # kserve says nothing of it
         for connection in self._server.connections:
             connection.close_after_response()
 
-    def stop(self, waited_s: float, hurry: asyncio.Event) -> None:
+    def leave_port(self) -> None:
+        """Take no more connections; they are another process's, which has the socket, too."""
+        for server in self._server.servers:
+            server.close()
+
+    def stop(self, waited_s: float, grace_s: float, hurry: asyncio.Event) -> None:
         """Take no more connections, finish what is under way, and return from ``start``.
 
         Args:
             waited_s: seconds since ``announce_end``.
+            grace_s: seconds for what is under way.
             hurry: once it is set, what is under way is cancelled.
         """
         self._server.quiet_s = QUIET_S - waited_s
+        self._server.grace_s = grace_s
         self._server.hurry = hurry
         self._server.should_exit = True
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether a caller has a connection."""
+        return bool(self._server.connections)
 
     @property
     def cancelled(self) -> int:
@@ -125,6 +137,7 @@ class DrainingServer(_RefreshingServer):  # type: ignore[misc]  # as above
         self._started = started
         self.hurry = asyncio.Event()
         self.quiet_s = QUIET_S
+        self.grace_s = limits.drain_grace_s
         self.cancelled = 0
 
     @property
@@ -166,7 +179,7 @@ class DrainingServer(_RefreshingServer):  # type: ignore[misc]  # as above
             server.close()
         while (self.connections or self.server_state.tasks) and not self.hurry.is_set():
             elapsed_s = loop.time() - began
-            if elapsed_s > self._limits.drain_grace_s:
+            if elapsed_s > self.grace_s:
                 break
             for connection in self.connections:
                 if elapsed_s > self.quiet_s:

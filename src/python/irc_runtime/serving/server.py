@@ -22,7 +22,7 @@ from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import AnswerError
 from irc_runtime.serving.grpc_server import GrpcServer
 from irc_runtime.serving.options import Limits
-from irc_runtime.serving.rest import CANCEL_S, RestServer
+from irc_runtime.serving.rest import CANCEL_S, POLL_S, RestServer
 from irc_runtime.serving.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Seconds in which connections to models and stores are closed at the end.
 CLOSE_S = 5.0
+
+#: Seconds for requests under way when another process has taken over.
+HAND_OVER_GRACE_S = 300.0
 
 #: Seconds beyond all the others after which the process is ended without regard.
 LAST_S = 1.0
@@ -98,6 +101,8 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         limits: what the process bears.
         listener: the socket of REST, bound to ``http_port``.
         serving: called once it takes requests.
+        linger_s: seconds that callers on open connections have to learn of it when the server hands
+            over to another process; None where it never does.
         options: as ``kserve.ModelServer`` takes them.
 
     Attributes:
@@ -111,6 +116,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         listener: socket.socket,
         serving: Callable[[], None],
         grpc_max_send_message_length: int,
+        linger_s: float | None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -126,6 +132,8 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._delay_s = 0.0
+        self._grace_s = limits.drain_grace_s
+        self._linger_s = linger_s
 
     def start(self, models: list[kserve.Model]) -> int:
         """Serve models that are loaded until a signal says to stop.
@@ -152,6 +160,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
             data_plane=self.dataplane,
             model_repository_extension=self.model_repository_extension,
             tokens=self.tokens,
+            linger_s=self._linger_s,
         )
         factory = self._rest_server.config.get_loop_factory()
         with asyncio.Runner(loop_factory=factory) as runner:
@@ -180,7 +189,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
 
     async def _serve(self) -> int:
         self.setup_event_loop()
-        loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         watchdog = Watchdog(self._agent.name, self._limits.blocked_limit_s)
@@ -213,36 +222,61 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
     def _stop(self, number: int) -> None:
         """Begin to stop; a second SIGINT, as of somebody at a keyboard, waits for nothing more.
 
-        A second SIGTERM changes nothing, as supervisors and groups of processes repeat it.
+        A second SIGTERM changes nothing, as supervisors and groups of processes repeat it; but what
+        hands over has no more time from then on than any other.
         """
         if not self._stopping.is_set():
             self._delay_s = self._limits.drain_delay_s if number == signal.SIGTERM else 0.0
             self._stopping.set()
         elif number == signal.SIGINT:
             self._hurry.set()
+        elif self._grace_s > self._limits.drain_grace_s:
+            self.loop.call_later(self._limits.drain_grace_s, self._hurry.set)
+
+    def hand_over(self) -> None:
+        """Leave new connections to another process, which takes them by now, and stop.
+
+        Callers on open connections are told to open others; requests under way are finished, for
+        which they have longer than at SIGTERM, when there is no hurry.
+        """
+        if not self._stopping.is_set():
+            self._rest_server.leave_port()
+            if self.enable_grpc:
+                self._grpc_server.leave_port()
+            self._delay_s, self._grace_s = self._linger_s or 0.0, HAND_OVER_GRACE_S
+            self._stopping.set()
 
     async def _drain(self) -> None:
         """Say that this server is not ready, wait until that is known, and finish what has come."""
-        limits = self._limits
         self._admission.draining = True
         self._rest_server.announce_end()
         event(INFO, "draining", agent=self._agent.name, delay_s=self._delay_s)
-        last = threading.Timer(longest_end_s(limits), _end_at_last, [self._agent.name])
+        last_s = longest_end_s(self._delay_s, self._grace_s)
+        last = threading.Timer(last_s, _end_at_last, [self._agent.name])
         last.daemon = True
         last.start()
         try:
             async with asyncio.timeout(self._delay_s):
-                await self._hurry.wait()
+                await self._callers_gone_or_hurry()
         except TimeoutError:
             pass
-        self._rest_server.stop(self._delay_s, self._hurry)
+        self._rest_server.stop(self._delay_s, self._grace_s, self._hurry)
         if self.enable_grpc:
-            await self._grpc_server.drain(limits.drain_grace_s, self._hurry)
+            await self._grpc_server.drain(self._grace_s, self._hurry)
 
 
-def longest_end_s(limits: Limits) -> float:
+    async def _callers_gone_or_hurry(self) -> None:
+        """Wait for somebody at a keyboard, or where the port is another's until no caller is left."""
+        while not self._hurry.is_set():
+            left_port = self._grace_s == HAND_OVER_GRACE_S and not self.enable_grpc
+            if left_port and not self._rest_server.has_connections:
+                return
+            await asyncio.sleep(POLL_S)
+
+
+def longest_end_s(delay_s: float, grace_s: float) -> float:
     """Seconds that may pass from a signal to the end of the process."""
-    return limits.drain_delay_s + limits.drain_grace_s + CANCEL_S + CLOSE_S + LAST_S
+    return delay_s + grace_s + CANCEL_S + CLOSE_S + LAST_S
 
 
 def _end_at_last(agent: str) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 from irc_runtime.agent import Agent
 from irc_runtime.events import ERROR, event
-from irc_runtime.serving.options import limits
 from irc_runtime.serving.server import longest_end_s
 
 #: What a worker runs: an agent's class, the command line, the socket, and what to do once it serves.
@@ -54,7 +53,8 @@ class Supervisor:
         self._workers = [_Worker(number) for number in range(options.workers)]
         self._listener = listener
         self._stopped: list[int] = []
-        self._longest_end_s = longest_end_s(limits(options)) + KILL_S
+        longest_s = longest_end_s(options.drain_delay_s, options.drain_grace_s)
+        self._longest_end_s = longest_s + KILL_S
 
     def run(self) -> int:
         """Serve until a signal says to stop, or until no worker comes to serve.

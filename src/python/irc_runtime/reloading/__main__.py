@@ -1,0 +1,54 @@
+"""The supervisor as a program, which ``serve`` starts where ``--reload_from`` is given."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from irc_runtime.events import JsonLines
+from irc_runtime.reloading.child import Child
+from irc_runtime.reloading.starting import LINK, source_of
+from irc_runtime.reloading.supervisor import Settings, Supervisor
+from irc_runtime.reloading.version import Version, own_facts
+from irc_runtime.reloading.watcher import Watcher
+
+#: For ``irc serve``, which also sends SIGHUP after each compilation.
+DEVELOPMENT = Settings(look_s=0.25, checks_contract=False)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until a signal; the result is the exit status."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--http_fd", type=int, required=True)
+    parser.add_argument("--reload_from", required=True)
+    parser.add_argument("--module", required=True)
+    parser.add_argument("--reload_timeout_s", type=float, default=Settings.load_timeout_s)
+    command, _ = parser.parse_known_args(arguments)
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    listener = socket.socket(fileno=command.http_fd)
+    development = command.reload_from.startswith(LINK)
+    settings = DEVELOPMENT if development else Settings(load_timeout_s=command.reload_timeout_s)
+    own, facts, search_path = None, None, [entry for entry in sys.path if entry]
+    found = None if development else own_facts(search_path)
+    if found is not None:
+        folder, facts = found
+        own = Version(facts.digest, folder, facts.module, is_copy=False)
+        # Or what a version has done away with would be found in the one that was started.
+        search_path = [x for x in search_path if os.path.realpath(x) != os.path.realpath(folder)]
+    flags = [*arguments, *(["--traceback"] if development else [])]
+
+    def start(version: Version) -> Child:
+        return Child(version, search_path, listener, flags)
+
+    source = source_of(command.reload_from, command.module)
+    watcher = Watcher(source, Path(tempfile.gettempdir()), facts)
+    return Supervisor(watcher, own, listener, start, settings).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
