@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
+from irc_runtime.chat import Message
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
 from irc_runtime.models import ChatModels
@@ -15,6 +17,7 @@ from irc_runtime.node import Inputs, Outputs
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.schema import Schema
 from irc_runtime.streaming import TokenSink, TokenStream
+from irc_runtime.tracing import carried
 from tests.irc_runtime.providers import LOOSE, PROVIDERS, STOPS, STRICT, Asked, heard, tool
 from tests.standins.openai_wire import Answer, CutConnection, Failure, Malformed, Reply
 
@@ -234,3 +237,29 @@ def test_a_temperature_is_sent_where_it_is_set(asked: Asked) -> None:
     asked.complete(asked.prompt())
     assert '"temperature": 0.2' in json.dumps(asked.bodies[0])
     assert "temperature" not in json.dumps(asked.bodies[1])
+
+
+def test_a_callers_trace_is_passed_on(asked: Asked) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    request = copy_context()
+    request.run(carried.set, {"traceparent": trace})
+    asked.server.script(Answer("Hello there."), Answer("Hello there."))
+    request.run(asked.complete, asked.prompt())
+    asked.complete(asked.prompt())
+    first, second = asked.server.requests[-2:]
+    assert first.headers["traceparent"] == trace
+    assert "traceparent" not in second.headers
+
+
+def test_a_reply_says_why_it_ended(asked: Asked) -> None:
+    async def main() -> str | None:
+        prompt = asked.prompt()
+        models = ChatModels(prompt, **{asked.provider.name: asked.provider.client})
+        try:
+            reply = await models.ask(prompt, [Message("user", "Hello")])
+            return reply.finish_reason
+        finally:
+            await models.close()
+
+    asked.server.script(Answer("Hello there."))
+    assert asyncio.run(main()) in ("stop", "end_turn")

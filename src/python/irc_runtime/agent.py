@@ -178,6 +178,10 @@ class Agent(ABC):
             row[IN_FLIGHT] -= 1
             observe(row, REQUESTS[outcome], perf_counter() - started)
 
+    def location(self, node_id: str) -> str:
+        """The line of the flow at which a node stands, as ``flow.yaml:12``."""
+        return f"{self.source}:{vars(self.nodes[node_id])['settings'].line}"
+
     def limit(self, node_id: str, concurrency: int) -> asyncio.Semaphore:
         """The semaphore of a node that has a limit."""
         limit = self._limits.get(node_id)

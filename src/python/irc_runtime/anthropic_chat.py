@@ -260,7 +260,7 @@ def _reply(message: dict[str, Any], answer_tool: AnswerTool | None, *, structure
         problem = provider_errors.CUT_OFF
     elif not text and not calls:
         problem = provider_errors.EMPTY
-    return Reply(text, calls, message["usage"], content, problem, is_cut)
+    return Reply(text, calls, message["usage"], content, problem, is_cut, stop_reason)
 
 
 def model_error(error: "anthropic.APIError") -> ModelError:

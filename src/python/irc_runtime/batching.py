@@ -8,8 +8,12 @@ the first of them has waited for the window, whichever comes first.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from irc_runtime import tracing
+from irc_runtime.tracing import NO_SPAN, Span
 
 Place = TypeVar("Place", bound=Hashable)
 Question = TypeVar("Question")
@@ -32,11 +36,16 @@ class _Call:
 
 @dataclass(slots=True, eq=False)
 class _Asked(Generic[Question, Answer]):
-    """A question; ``call`` is the one that asks it, once it is asked."""
+    """A question, and the span of who asks; ``call`` is the one that asks it, once it is asked."""
 
     question: Question
     future: "asyncio.Future[Answer]"
+    span: Span
     call: _Call | None = None
+
+
+def _no_span(place: object, users: Sequence[Span]) -> AbstractContextManager[Span]:
+    return NO_SPAN
 
 
 @dataclass(slots=True)
@@ -61,6 +70,7 @@ class Batcher(Generic[Place, Question, Answer]):
             under way, so that a place has one call at a time.
         max_questions: with so many, a call does not wait any longer.
         finish: whether a call goes on for which nobody waits any more, as one that writes.
+        span: the span of a call, of its place and the spans of those who ask.
     """
 
     def __init__(
@@ -70,11 +80,13 @@ class Batcher(Generic[Place, Question, Answer]):
         max_questions: int = MAX_QUESTIONS,
         *,
         finish: bool = False,
+        span: Callable[[Place, Sequence[Span]], AbstractContextManager[Span]] = _no_span,
     ) -> None:
         self._ask = ask
         self._window_s = window_s
         self._max_questions = max_questions
         self._finish = finish
+        self._span = span
         self._places: dict[Place, _Gathered[Question, Answer]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -82,7 +94,9 @@ class Batcher(Generic[Place, Question, Answer]):
         """The answer to a question."""
         loop = asyncio.get_running_loop()
         gathered = self._places.setdefault(place, _Gathered())
-        asked: _Asked[Question, Answer] = _Asked(question, loop.create_future())
+        asked: _Asked[Question, Answer] = _Asked(
+            question, loop.create_future(), tracing.current()
+        )
         gathered.waiting.append(asked)
         alone = gathered.under_way == 0
         if (alone or self._window_s is not None) and len(gathered.waiting) >= self._max_questions:
@@ -134,7 +148,8 @@ class Batcher(Generic[Place, Question, Answer]):
 
     async def _run(self, place: Place, waiting: list[_Asked[Question, Answer]]) -> None:
         try:
-            answers = await self._ask(place, [asked.question for asked in waiting])
+            with self._span(place, [asked.span for asked in waiting]):
+                answers = await self._ask(place, [asked.question for asked in waiting])
             for asked, answer in zip(waiting, answers, strict=True):
                 _settle(asked.future, answer)
         except Exception as error:  # noqa: BLE001  # whoever asked gets it

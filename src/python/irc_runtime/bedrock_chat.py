@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from irc_runtime import bedrock_wire, provider_errors
@@ -15,6 +16,7 @@ from irc_runtime.answer_tool import AnswerTool
 from irc_runtime.chat import OnText, Reply, Turn
 from irc_runtime.errors import LoadError, ModelError
 from irc_runtime.prompt import ChatModel, Prompt
+from irc_runtime.tracing import outgoing
 
 Result = TypeVar("Result")
 
@@ -70,6 +72,7 @@ class _Connection:
         except (BotoCoreError, ValueError) as error:
             reason = f"model '{model.name}': {type(error).__name__} in the settings of AWS"
             raise LoadError(reason) from error
+        self.client.meta.events.register("before-sign.bedrock-runtime", _add_trace_headers)
         self.threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="bedrock")
         self.users = 0
 
@@ -124,7 +127,9 @@ class BedrockChat:
                 stream.close()
 
         try:
-            spoken = await loop.run_in_executor(self._connection.threads, _translated, converse)
+            spoken = await loop.run_in_executor(
+                self._connection.threads, copy_context().run, _translated, converse
+            )
         finally:
             gone.set()  # where this attempt ends before its thread does
         return bedrock_wire.reply_of(spoken, answer_tool)
@@ -135,6 +140,12 @@ class BedrockChat:
         if self._connection.users == 0:
             del _CONNECTIONS[self._key]
             self._connection.close()
+
+
+def _add_trace_headers(request: Any, **_: Any) -> None:
+    """A hook of boto for requests, before they are signed."""
+    for name, value in outgoing().items():
+        request.headers[name] = value
 
 
 def _until(gone: threading.Event, events: Iterable[Any]) -> Iterator[Any]:

@@ -57,6 +57,7 @@ class Reply:
         problem: why it is of no use, though it was paid for: refused, held back, empty, or cut off
             amid a structure; None where it can be used.
         is_cut: whether a text ends at the most tokens allowed.
+        finish_reason: why it ended, in the provider's own word; None where it does not say.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Reply:
     turn: Any = None
     problem: str | None = None
     is_cut: bool = False
+    finish_reason: str | None = None
 
 
 #: One step of a conversation; a sequence holds the results of all calls of the reply before it.

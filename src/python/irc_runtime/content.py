@@ -48,7 +48,14 @@ class ContentLog:
             self._report("model_answered", prompt, context, **_turn(reply))
 
     def _report(self, name: str, prompt: Prompt, context: Context, **content: Any) -> None:
-        event(INFO, name, trace_id=context.trace_id, node=prompt.node, **self._redacted(content))
+        event(
+            INFO,
+            name,
+            trace_id=context.trace_id,
+            node=prompt.node,
+            location=context.location(prompt.node),
+            **self._redacted(content),
+        )
 
     def _redacted(self, value: Any) -> Any:
         if isinstance(value, str):

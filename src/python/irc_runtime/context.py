@@ -98,6 +98,10 @@ class Context:
             trace_id = self._trace_id = trace_of(self._headers) or new_trace()
         return trace_id
 
+    def location(self, node_id: str) -> str | None:
+        """The flow's line of a node; None where a node runs by itself."""
+        return None if self.served_by is None else self.served_by.location(node_id)
+
     def join_trace(self, trace_id: str) -> None:
         """Take part in a trace; a request that names one itself keeps that."""
         if self._trace_id is None:

@@ -9,6 +9,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from irc_runtime import tracing
+
 DEBUG = logging.DEBUG
 INFO = logging.INFO
 WARNING = logging.WARNING
@@ -18,8 +20,13 @@ logger = logging.getLogger("irc")
 
 
 def event(level: int, name: str, /, **fields: Any) -> None:
-    """Report that something happened; fields that are None are left out."""
+    """Report that something happened; fields that are None are left out.
+
+    What belongs to a request has its ``trace_id``; where it is traced, the ``span_id`` is added.
+    """
     if logger.isEnabledFor(level):
+        if "trace_id" in fields:
+            fields["span_id"] = tracing.span_id()
         known = {key: value for key, value in fields.items() if value is not None}
         text = " ".join(f"{key}={value}" for key, value in known.items())
         logger.log(level, "%s %s", name, text, extra={"event": name, "fields": known})

@@ -12,6 +12,7 @@ from irc_runtime.delivery import as_text
 from irc_runtime.errors import HttpError, LoadError
 from irc_runtime.hosts import DEFAULT_PORTS, VARIABLE, ConnectionCheck, Hosts, Origin
 from irc_runtime.retry_after import retry_after_s
+from irc_runtime.tracing import add_trace_headers
 
 if TYPE_CHECKING:
     import httpx
@@ -60,7 +61,11 @@ class HttpClient:
 
         self._hosts = Hosts(addresses, os.environ.get(VARIABLE, ""))
         try:
-            self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+            self._client = httpx.AsyncClient(
+                timeout=None,
+                follow_redirects=False,
+                event_hooks={"request": [add_trace_headers]},
+            )
         except (ImportError, ValueError, httpx.InvalidURL):  # it would quote the proxy's password
             raise LoadError("a proxy that the environment names cannot be used") from None
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -140,7 +145,7 @@ class HttpClient:
             # What a caller chose is content, and not said.
             host = "the host" if chosen_host else request.url.host
             async with asyncio.timeout(timeout_s):
-                response, content = await self._exchange(request, host)
+                response, content = await self._exchange(request, host, chosen_host)
         except httpx.InvalidURL:
             raise HttpError(f"{method}: the address is malformed", retryable=False) from None
         except (httpx.LocalProtocolError, UnicodeEncodeError):  # they quote headers
@@ -187,15 +192,19 @@ class HttpClient:
         )
 
     async def _exchange(
-        self, request: "httpx.Request", host: str
+        self, request: "httpx.Request", host: str, chosen_host: bool
     ) -> "tuple[httpx.Response, bytes]":
+        from irc_runtime.http_tracing import http_span, note_status
+
         origin = Origin.of(request.url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._client.send(request, stream=True)
-            try:
-                content = await self._read(response, host)
-            finally:
-                await response.aclose()
+            with http_span(request, chosen_host=chosen_host) as span:
+                response = await self._client.send(request, stream=True)
+                try:
+                    content = await self._read(response, host)
+                finally:
+                    await response.aclose()
+                note_status(span, response.status_code)
             if response.next_request is None:
                 return response, content
             request = response.next_request

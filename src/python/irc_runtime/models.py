@@ -8,6 +8,7 @@ from irc_runtime.content import ContentLog
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
 from irc_runtime.events import WARNING, event
+from irc_runtime.model_calls import model_call
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.state import State
 from irc_runtime.streaming import muted
@@ -110,14 +111,22 @@ class ChatModels:
         on_text = None
         if prompt.stream and context.tokens is not None and not muted.get():
             on_text = context.tokens.speaker(prompt.node)
-        self._content.asked(prompt, conversation, context)
-        reply = await self.ask(prompt, conversation, on_text)
-        report_usage(prompt, reply.usage, context)
-        self._content.answered(prompt, reply, context)
-        if reply.problem is not None:
-            raise ValidationFailedError(reply.problem)
+        with model_call(prompt, context) as call:
+            self._content.asked(prompt, conversation, context)
+            reply = await self.ask(prompt, conversation, call.listener(on_text))
+            call.answered(reply)
+            report_usage(prompt, reply.usage, context)
+            self._content.answered(prompt, reply, context)
+            if reply.problem is not None:
+                raise ValidationFailedError(reply.problem)
         if reply.is_cut:
-            event(WARNING, "answer_cut", trace_id=context.trace_id, node=prompt.node)
+            event(
+                WARNING,
+                "answer_cut",
+                trace_id=context.trace_id,
+                node=prompt.node,
+                location=context.location(prompt.node),
+            )
         return reply
 
     async def ask(

@@ -6,6 +6,7 @@ from typing import Any
 
 from irc_runtime import provider_errors
 from irc_runtime.errors import LoadError
+from irc_runtime.tracing import add_trace_headers
 
 #: The most that is read of one response of a model, in bytes, decompressed: a hundred times what
 #: the longest answers take as a stream of events.
@@ -70,7 +71,7 @@ class Pools:
                 await pool.http.aclose()
 
     def _new(self, loop: asyncio.AbstractEventLoop | None = None) -> Pool:
-        hooks = {"response": [bound_size]}
+        hooks = {"request": [add_trace_headers], "response": [bound_size]}
         try:
             pool = Pool(self._make(follow_redirects=False, event_hooks=hooks), loop)
         except (ImportError, ValueError):  # it would quote the proxy's password

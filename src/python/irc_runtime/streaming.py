@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Literal
 
 #: Whether the running code is a tool's: what its nodes say is no part of the response.
@@ -53,6 +54,17 @@ class TokenSink:
         self._stream = stream
         self._facts = facts
         self._spoke: set[str] = set()
+        self._started = perf_counter()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was said yet."""
+        return not self._spoke
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the request came."""
+        return perf_counter() - self._started
 
     def speaker(self, node: str) -> "Speaker":
         """What hears one answer of a model for a node."""

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from irc_runtime import tracing
 from irc_runtime.chat import ToolCall, ToolResult
 from irc_runtime.context import Context
 from irc_runtime.errors import error_type, public_reason
 from irc_runtime.schema import Schema
 from irc_runtime.streaming import muted
+from irc_runtime.tracing import Span
 
 if TYPE_CHECKING:
     from irc_runtime.agent import Agent
@@ -71,12 +74,24 @@ async def _run(tool: Tool | None, call: ToolCall, agent: "Agent", context: Conte
         return _failed(call, "invalid_arguments", f"lacks {', '.join(lacking)}")
     muted.set(True)  # for this task and what it starts
     try:
-        outputs = await agent.nodes[tool.node](agent, inputs, context)
+        with tool_span(tool, call):
+            outputs = await agent.nodes[tool.node](agent, inputs, context)
         text = json.dumps(dict(outputs), ensure_ascii=False)
     except Exception as error:  # noqa: BLE001  # whatever it is, the model is told
         return _failed(call, error_type(error), public_reason(error))
     error_port = vars(agent.nodes[tool.node])["settings"].error_port
     return ToolResult(call, text, failed=error_port is not None and error_port in outputs)
+
+
+def tool_span(tool: Tool, call: ToolCall) -> AbstractContextManager[Span]:
+    """One call of a tool, by GenAI's conventions."""
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": tool.name,
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.id": call.id,
+    }
+    return tracing.span(f"execute_tool {tool.name}", attributes=attributes)
 
 
 def _inputs(tool: Tool, arguments: Mapping[str, Any], context: Context) -> dict[str, Any]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["internal", "server", "client"]
 Attributes: TypeAlias = Mapping[str, str | int | float | bool | Sequence[str]]
 
+#: Seconds for the spans that wait when the process ends; a collector that hangs has no more.
+FLUSH_S = 3.0
+
 NO_ATTRIBUTES: Attributes = MappingProxyType({})
 
 
@@ -43,8 +46,16 @@ class Tracer(Protocol):
     ) -> AbstractContextManager[Span]:
         """A span below the current one, where that is recorded."""
 
+    def shared_span(
+        self, name: str, attributes: Attributes, users: Sequence[Span]
+    ) -> AbstractContextManager[Span]:
+        """A span below the first of several that is recorded, and linked with the others."""
+
     def current(self) -> Span:
         """The current span."""
+
+    def fail(self, error_type: str) -> None:
+        """Say that what the current span measures has failed."""
 
     def span_id(self) -> str | None:
         """The current span's id (16 hex); None where there is none."""
@@ -111,6 +122,19 @@ def span(
     return NO_SPAN if tracer is None else tracer.span(name, kind, attributes, links)
 
 
+def shared_span(
+    name: str, attributes: Attributes, users: Sequence[Span]
+) -> AbstractContextManager[Span]:
+    """A call on behalf of several, which may be of several requests."""
+    return NO_SPAN if tracer is None else tracer.shared_span(name, attributes, users)
+
+
+def fail(error_type: str) -> None:
+    """Say that what the current span measures has failed, where no exception says it."""
+    if tracer is not None:
+        tracer.fail(error_type)
+
+
 def current() -> Span:
     """The current span."""
     return NO_SPAN if tracer is None else tracer.current()
@@ -129,6 +153,12 @@ def outgoing() -> dict[str, str]:
     else:
         headers.update(carried.get() or {})
     return headers
+
+
+async def add_trace_headers(request: Any) -> None:
+    """A hook for requests of httpx; one that has trace headers of its own keeps them."""
+    for name, value in outgoing().items():
+        request.headers.setdefault(name, value)
 
 
 def shutdown() -> None:

@@ -19,6 +19,7 @@ def report_usage(prompt: Prompt, usage: Usage | None, context: Context) -> None:
         "model_called",
         trace_id=context.trace_id,
         node=prompt.node,
+        location=context.location(prompt.node),
         provider=prompt.model.provider,
         model=prompt.model.name,
         input_tokens=None if usage is None else usage.input_tokens,

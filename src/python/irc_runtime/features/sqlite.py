@@ -25,6 +25,7 @@ from irc_runtime.features import (
 )
 from irc_runtime.features.catalogue import FeatureGroup, find_group, read_groups
 from irc_runtime.features.instants import to_microseconds, to_text
+from irc_runtime.store_spans import call_span, use_span
 
 #: One query for many keys, each with an instant of its own.
 AS_OF = """
@@ -78,9 +79,14 @@ class SqliteFeatures(FeatureStore):
             raise LoadError(f"there is no feature store at {path}: 'irc features load' makes one")
         self._path = path
         self._connection, self._groups = _open(path)
-        self._reading: Batcher[tuple[str, int], tuple[str, int], Any] = Batcher(self._ask)
+        self._reading: Batcher[tuple[str, int], tuple[str, int], Any] = Batcher(
+            self._ask, span=lambda place, users: call_span("sqlite", "SELECT", place[0], users)
+        )
         self._writing: Batcher[tuple[str, int], list[Row], bool] = Batcher(
-            self._insert, window_s=None, finish=True
+            self._insert,
+            window_s=None,
+            finish=True,
+            span=lambda place, users: call_span("sqlite", "INSERT", place[0], users),
         )
         try:
             for use in uses:
@@ -96,7 +102,9 @@ class SqliteFeatures(FeatureStore):
         instant = LATEST if as_of is None else _instant(as_of)
         group = self._group(read)
         place = (group.name, group.version)
-        text = await self._reading(place, (group.key_text(key), instant))
+        question = (group.key_text(key), instant)
+        with use_span("read", group.name):
+            text = await self._reading(place, question)
         if text is None:
             return None
         record: dict[str, Any] = json.loads(text)
@@ -118,7 +126,8 @@ class SqliteFeatures(FeatureStore):
         records = data if isinstance(data, list | tuple) else [data]
         instant = None if event_time is None else _instant(event_time)
         rows = [_row_of(group, record, instant) for record in records]
-        return await self._writing((group.name, group.version), rows)
+        with use_span("write", group.name):
+            return await self._writing((group.name, group.version), rows)
 
     async def close(self) -> None:
         """Close the file, when what is being written is."""

@@ -12,6 +12,7 @@ from irc_runtime.hopsworks.session import close_session, open_session
 from irc_runtime.hopsworks.sources import Source, Sources
 from irc_runtime.hopsworks.views import Answer, Question
 from irc_runtime.hopsworks.writes import GroupWriter, Row
+from irc_runtime.store_spans import call_span, use_span
 
 
 class HopsworksFeatures(FeatureStore):
@@ -31,9 +32,15 @@ class HopsworksFeatures(FeatureStore):
             close_session(self._session)
             raise
         self._sources, self._writers = found.by_read, found.by_write
-        self._reading: Batcher[Source, Question, dict[str, Any] | None] = Batcher(self._ask)
+        self._reading: Batcher[Source, Question, dict[str, Any] | None] = Batcher(
+            self._ask,
+            span=lambda source, users: call_span("hopsworks", "read", source.name, users),
+        )
         self._writing: Batcher[GroupWriter, list[Row], bool] = Batcher(
-            self._send, window_s=None, finish=True
+            self._send,
+            window_s=None,
+            finish=True,
+            span=lambda writer, users: call_span("hopsworks", "insert", writer.name, users),
         )
 
     async def find(
@@ -42,7 +49,8 @@ class HopsworksFeatures(FeatureStore):
         """The record of a key; see ``FeatureStore.find``."""
         source = self._sources[read]
         question = source.question(key, None if as_of is None else _instant(as_of))
-        record = await self._reading(source, question)
+        with use_span("read", source.name):
+            record = await self._reading(source, question)
         if record is None or read.features is None:
             return record
         return {feature: record.get(feature) for feature in read.features}
@@ -62,7 +70,9 @@ class HopsworksFeatures(FeatureStore):
         writer = self._writers[write]
         records = data if isinstance(data, list | tuple) else [data]
         instant = None if event_time is None else _instant(event_time)
-        return await self._writing(writer, writer.rows(records, instant))
+        rows = writer.rows(records, instant)
+        with use_span("write", writer.name):
+            return await self._writing(writer, rows)
 
     async def close(self) -> None:
         """Log out, unless something else of this process uses the session."""

@@ -24,6 +24,7 @@ from irc_runtime.reloading.version import VersionError
 from irc_runtime.serving import options, ports
 from irc_runtime.serving.authentication import token_check
 from irc_runtime.serving.logs import configure_logging
+from irc_runtime.serving.metrics import shared_folder
 from irc_runtime.serving.model import AgentModel
 from irc_runtime.serving.openai_endpoints import add_endpoints
 from irc_runtime.serving.server import AgentServer
@@ -55,7 +56,8 @@ def serve(agent: Agent, arguments: list[str] | None = None) -> None:
         keeps = f"node '{node_id}' keeps session state in memory, which workers do not share"
         _report_load(agent, f"{keeps}: use the backend redis, or --workers=1")
         raise SystemExit(1)
-    raise SystemExit(Supervisor(type(agent), command, listener, _work).run())
+    with shared_folder():
+        raise SystemExit(Supervisor(type(agent), command, listener, _work).run())
 
 
 def _serve(

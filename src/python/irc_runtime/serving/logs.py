@@ -23,6 +23,8 @@ LOGGING: dict[str, Any] = {
         "kserve": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "kserve.trace": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
+        # It quotes headers that are malformed, keys among them.
+        "opentelemetry.util.re": {"level": "ERROR"},
         "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }

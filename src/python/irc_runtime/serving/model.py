@@ -16,7 +16,9 @@ from irc_runtime.errors import AgentError
 from irc_runtime.serving.answers import AnswerError
 from irc_runtime.serving.claims import admitted
 from irc_runtime.serving.event_stream import event_stream, wants_events
+from irc_runtime.serving.metrics import publish
 from irc_runtime.serving.tensors import requests_of, response_of
+from irc_runtime.serving.traces import start_traces
 
 
 class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of its types
@@ -28,6 +30,8 @@ class AgentModel(kserve.Model):  # type: ignore[misc]  # kserve says nothing of 
 
     def load(self) -> bool:
         """Load the agent; the model is ready when that has succeeded."""
+        start_traces(self.agent.name)
+        publish(self.agent)
         self.ready = self.agent.load()
         return self.ready
 

@@ -15,6 +15,7 @@ from kserve.protocol.model_repository_extension import (  # type: ignore[import-
     ModelRepositoryExtension,
 )
 
+from irc_runtime import tracing
 from irc_runtime.agent import Agent
 from irc_runtime.errors import RequestError, public_reason, raised_at
 from irc_runtime.events import ERROR, INFO, event
@@ -212,12 +213,14 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         return cancelled
 
     async def _close(self) -> None:
-        """Let the agent finish what it does in the background, and give back its connections."""
+        """Let the agent finish what it does in the background, give back its connections, and send
+        the last spans."""
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._agent.close()
         except Exception as error:  # noqa: BLE001  # the process ends all the same
             event(ERROR, "close_failed", agent=self._agent.name, reason=public_reason(error))
+        await asyncio.to_thread(tracing.shutdown)
 
     def _stop(self, number: int) -> None:
         """Begin to stop; a second SIGINT, as of somebody at a keyboard, waits for nothing more.
@@ -276,7 +279,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
 
 def longest_end_s(delay_s: float, grace_s: float) -> float:
     """Seconds that may pass from a signal to the end of the process."""
-    return delay_s + grace_s + CANCEL_S + CLOSE_S + LAST_S
+    return delay_s + grace_s + CANCEL_S + CLOSE_S + tracing.FLUSH_S + LAST_S
 
 
 def _end_at_last(agent: str) -> None:

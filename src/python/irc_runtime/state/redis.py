@@ -31,6 +31,7 @@ from irc_runtime.state.redis_connection import (
 )
 from irc_runtime.state.redis_releases import LateReleases
 from irc_runtime.state.redis_scripts import GIVE, RENEW, TAKE, WRITE
+from irc_runtime.state.redis_spans import script_span, server_attributes
 from irc_runtime.state.redis_turns import CHANNEL_PREFIX, Turns
 
 #: Seconds after which a key is free again whose holder has died. Renewed three times in that time.
@@ -65,6 +66,7 @@ class RedisBackend:
         self.lease_s = lease_s
         self.lease_ms = max(1, round(lease_s * 1000))
         self.process = uuid.uuid4().hex
+        self._server = server_attributes(url)
         self._client = Redis.from_pool(
             BlockingConnectionPool.from_url(
                 url,
@@ -147,10 +149,11 @@ class RedisBackend:
         Raises:
             StateError: it may have run, and may not.
         """
-        try:
-            return await self._scripts[script](keys, values)
-        except exceptions.RedisError as error:
-            raise failure(error) from error
+        with script_span(script, self._server):
+            try:
+                return await self._scripts[script](keys, values)
+            except exceptions.RedisError as error:
+                raise failure(error) from error
 
     async def give(self, keys: list[str], token: str) -> None:
         """Release the key that a token holds, or let it leave the line: ``keys`` as ``GIVE`` has them.
