@@ -8,7 +8,7 @@ from pathlib import Path
 
 from irc.pipeline import check, generate
 from irc.render.text import render_text
-from tests.irc_runtime.test_serving import Served
+from tests.irc_runtime.served import Served
 
 
 def compiled(flow: str, folder: Path, module: str) -> None:

@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from irc_runtime.errors import LoadError
 from irc_runtime.serving.authentication import token_check
 from tests.irc_runtime.compiled_agents import compiled, serving
-from tests.irc_runtime.test_serving import START_TIMEOUT_S, Served, free_port, tensor
+from tests.irc_runtime.served import START_TIMEOUT_S, Served, free_port
+from tests.irc_runtime.test_serving import tensor
 from tests.standins.identity_provider import ISSUER, IdentityProvider, jwk, rsa_key
 
 WHOAMI = """\

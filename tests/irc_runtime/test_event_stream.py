@@ -10,7 +10,7 @@ import pytest
 
 from irc_runtime.serving.event_stream import wants_events
 from tests.irc_runtime import streaming_agent
-from tests.irc_runtime.test_serving import Served
+from tests.irc_runtime.served import Served
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer, Failure
 

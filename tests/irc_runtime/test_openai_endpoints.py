@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.irc_runtime.compiled_agents import serving
-from tests.irc_runtime.test_serving import Served
+from tests.irc_runtime.served import Served
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer, CutConnection, Failure
 

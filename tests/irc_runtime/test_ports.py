@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from irc_runtime.serving import ports
-from tests.irc_runtime.test_serving import free_port
+from tests.irc_runtime.served import free_port
 
 
 def test_free_ports_are_left_free() -> None:

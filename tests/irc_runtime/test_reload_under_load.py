@@ -12,7 +12,7 @@ import httpx
 from kserve import InferInput, InferRequest  # type: ignore[import-untyped]  # it says nothing of its types
 from kserve.inference_client import InferenceGRPCClient  # type: ignore[import-untyped]
 
-from tests.irc_runtime.test_serving import START_TIMEOUT_S, free_port
+from tests.irc_runtime.served import START_TIMEOUT_S, free_port
 from tests.irc_runtime.versions import Packages, Reloaded, flow_of, put_link
 
 LINGER_S = 4
@@ -124,7 +124,9 @@ def test_no_request_is_lost_while_versions_change(tmp_path: Path) -> None:
         agent.wait_until_ready()
         asyncio.run(load.run(switch))
         assert load.failures == []
-        assert set(load.answers) >= {(kind, name) for kind in KINDS for name in VERSIONS[::SWITCHES]}
+        assert set(load.answers) >= {
+            (kind, name) for kind in KINDS for name in VERSIONS[::SWITCHES]
+        }
         ends = [event for event in agent.events if event.get("event") == "former_ended"]
         assert [event["status"] for event in ends] == [0] * SWITCHES
         assert len(agent.children()) == 1

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from tests.irc_runtime.test_serving import START_TIMEOUT_S
+from tests.irc_runtime.served import START_TIMEOUT_S
 from tests.irc_runtime.versions import (
     ASKING,
     CODE,

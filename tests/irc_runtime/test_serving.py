@@ -4,13 +4,9 @@ import asyncio
 import json
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,101 +15,13 @@ import httpx
 import pytest
 
 from irc_runtime.features.load import load_features
-from tests.irc_runtime import support_agent
+from tests.irc_runtime.served import START_TIMEOUT_S, Served, free_port
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer, Failure
 
 REQUEST = {"user_id": "u1", "session_id": "s1", "query": "secret question", "trace_id": "t-1"}
 REPLY = {"text": "Here.", "sentiment": "neutral", "escalate": False}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-START_TIMEOUT_S = 60
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-class Served:
-    """A process that serves an agent, the support agent if no other is named."""
-
-    def __init__(
-        self,
-        environment: dict[str, str],
-        folder: Path,
-        *flags: str,
-        module: str = support_agent.__name__,
-        name: str = "support",
-        listener: socket.socket | None = None,
-    ) -> None:
-        self.name = name
-        self.flags = flags
-        self.port = listener.getsockname()[1] if listener else free_port()
-        self.log_file = folder / f"agent-{uuid.uuid4().hex}.log"
-        if listener is not None:
-            flags = (*flags, f"--http_fd={listener.fileno()}")
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", module),
-                    *(f"--http_port={self.port}", "--enable_grpc=false", *flags),
-                ],
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
-                stderr=log,
-                pass_fds=[listener.fileno()] if listener else [],
-            )
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                if httpx.get(self.url(f"/v1/models/{self.name}")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.05)
-
-    def wait_for_event(self, name: str, number: int = 1) -> dict[str, Any]:
-        """The first event of that name, or another, once it is there."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            found = [event for event in self.events if event.get("event") == name]
-            if len(found) >= number:
-                return found[number - 1]
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.02)
-
-    def predict(self, body: Any, **options: Any) -> httpx.Response:
-        return httpx.post(
-            self.url(f"/v1/models/{self.name}:predict"), json=body, timeout=30, **options
-        )
-
-    def infer(self, *tensors: dict[str, Any]) -> httpx.Response:
-        return httpx.post(
-            self.url("/v2/models/support/infer"), json={"inputs": tensors}, timeout=30
-        )
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        whole, _, _ = self.log.rpartition("\n")  # the last line may be on its way
-        return [json.loads(line) for line in whole.splitlines()]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(30)
-        finally:
-            self.process.kill()
 
 
 @pytest.fixture(scope="module")

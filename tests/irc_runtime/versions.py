@@ -14,7 +14,7 @@ from irc.package.build import package
 from irc.pipeline import check, generate
 from tests.irc.compiling import rendered
 from tests.irc.package.agent_files import write_inputs
-from tests.irc_runtime.test_serving import START_TIMEOUT_S, Served
+from tests.irc_runtime.served import START_TIMEOUT_S, Served
 
 FLOW = """\
 version: "1.0"

@@ -137,7 +137,7 @@ def test_requests_equal_limits() -> None:
 
 
 def test_environment_is_text_and_secrets_are_references() -> None:
-    assert container(EVERYTHING)["env"] == [
+    assert container(EVERYTHING)["env"][2:] == [
         {"name": "FLAG", "value": "true"},
         {"name": "COUNT", "value": "3"},
         {"name": "RATIO", "value": "0.5"},
@@ -160,6 +160,53 @@ def test_probes_ask_kserve_itself() -> None:
     }
 
 
+STANDARD = {"serving.kserve.io/deploymentMode": "Standard"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "env", "drain", "termination_s"),
+    [
+        ({}, {}, ("5", "15"), None),
+        (STANDARD, {}, ("5", "60"), 75),
+        (STANDARD, {"IRC_DRAIN_GRACE_S": 300}, ("5", "300"), 315),
+        (STANDARD, {"IRC_DRAIN_DELAY_S": "0.5"}, ("0.5", "60"), 71),
+        (STANDARD, {"IRC_DRAIN_DELAY_S": "soon"}, ("soon", "60"), 75),
+    ],
+)
+def test_a_pod_has_the_time_that_its_agent_takes_to_end(
+    annotations: dict[str, str], env: dict[str, Any], drain: Any, termination_s: int | None
+) -> None:
+    """Knative refuses a time of the pod; without one, all has to be done within 30 seconds."""
+    kserve = {**KSERVE, "annotations": annotations, "env": env}
+    set_to = {item["name"]: item.get("value") for item in container(kserve)["env"]}
+    assert (set_to["IRC_DRAIN_DELAY_S"], set_to["IRC_DRAIN_GRACE_S"]) == drain
+    predictor = manifest(kserve)["spec"]["predictor"]
+    assert predictor.get("terminationGracePeriodSeconds") == termination_s
+
+
+@pytest.mark.parametrize("annotations", [{}, STANDARD])
+def test_the_longest_end_fits_into_the_pods_time(annotations: dict[str, str]) -> None:
+    from irc_runtime.serving.options import Limits
+    from irc_runtime.serving.server import longest_end_s
+
+    kserve = {**KSERVE, "annotations": annotations}
+    set_to = {item["name"]: item.get("value") for item in container(kserve)["env"]}
+    limits = Limits(
+        drain_delay_s=float(set_to["IRC_DRAIN_DELAY_S"]),
+        drain_grace_s=float(set_to["IRC_DRAIN_GRACE_S"]),
+    )
+    predictor = manifest(kserve)["spec"]["predictor"]
+    assert longest_end_s(limits) <= predictor.get("terminationGracePeriodSeconds", 30)
+
+
+def test_a_stuck_agent_is_restarted_by_itself_before_its_probe_does() -> None:
+    """The event names the place; the probe is what is left where the process cannot even do that."""
+    from irc_runtime.serving.options import Limits
+
+    probe = container(KSERVE)["livenessProbe"]
+    assert Limits().blocked_limit_s < probe["periodSeconds"] * probe["failureThreshold"]
+
+
 def test_container_is_locked_down() -> None:
     assert container(KSERVE)["securityContext"] == {
         "runAsNonRoot": True,
@@ -176,7 +223,11 @@ def test_what_the_flow_does_not_set_is_left_to_the_cluster() -> None:
     document = manifest(NOTHING)
     assert set(document["metadata"]) == {"name", "labels"}
     assert set(document["spec"]["predictor"]) == {"containers"}
-    assert not {"env", "resources"} & set(container(NOTHING))
+    assert "resources" not in container(NOTHING)
+    assert {item["name"] for item in container(NOTHING)["env"]} == {
+        "IRC_DRAIN_DELAY_S",
+        "IRC_DRAIN_GRACE_S",
+    }
 
 
 def test_no_aliases_for_readers_to_follow() -> None:

@@ -5,6 +5,7 @@ of all fields. Importing them takes a second of CPU, so manifests are made apart
 their image, and again only when the deployment changes.
 """
 
+import math
 from typing import Any
 
 from kserve import (  # type: ignore[import-untyped]  # it says nothing of its types
@@ -36,6 +37,21 @@ from irc.oci.conventions import PORT, USER_ID
 # KServe takes the container of this name for the predictor.
 _CONTAINER = "kserve-container"
 
+# What says how KServe runs the agent, and the values with which that is a Deployment.
+_MODE = "serving.kserve.io/deploymentMode"
+_DEPLOYMENTS = ("Standard", "RawDeployment")
+
+# From SIGTERM, in seconds (docs/serving.md): until endpoints are removed, and for requests under way.
+_DELAY, _GRACE = "IRC_DRAIN_DELAY_S", "IRC_DRAIN_GRACE_S"
+_DELAY_S = 5
+_GRACE_S = 60
+
+# The same where the pod's own time cannot be set: Knative refuses it, and a cluster's default is 30.
+_SHORT_GRACE_S = 15
+
+# What the agent needs beyond these two to close what it has open, and to spare.
+_END_S = 10
+
 
 def inference_service(kserve: dict[str, Any]) -> dict[str, Any]:
     """The manifest, with a placeholder for the image.
@@ -62,6 +78,7 @@ def inference_service(kserve: dict[str, Any]) -> dict[str, Any]:
                 scale_target=target_rps,
                 canary_traffic_percent=kserve.get("canary_traffic_percent"),
                 service_account_name=kserve.get("service_account"),
+                termination_grace_period_seconds=_termination_s(kserve),
                 containers=[_container(kserve)],
             )
         ),
@@ -102,10 +119,31 @@ def _container(kserve: dict[str, Any]) -> V1Container:
     )
 
 
+def _drain(kserve: dict[str, Any]) -> dict[str, int]:
+    """The agent's settings for its end."""
+    return {_DELAY: _DELAY_S, _GRACE: _GRACE_S if _is_deployment(kserve) else _SHORT_GRACE_S}
+
+
+def _termination_s(kserve: dict[str, Any]) -> int | None:
+    """The pod's time to end: what the agent may take, also where the flow sets other times."""
+    if not _is_deployment(kserve):
+        return None
+    settings = {**_drain(kserve), **(kserve.get("env") or {})}
+    try:
+        taken_s = float(settings[_DELAY]) + float(settings[_GRACE])
+    except ValueError:  # the agent says what is wrong with it
+        taken_s = _DELAY_S + _GRACE_S
+    return math.ceil(taken_s) + _END_S
+
+
+def _is_deployment(kserve: dict[str, Any]) -> bool:
+    return (kserve.get("annotations") or {}).get(_MODE) in _DEPLOYMENTS
+
+
 def _environment(kserve: dict[str, Any]) -> list[V1EnvVar]:
     plain = [
         V1EnvVar(name=name, value=variable_text(value))
-        for name, value in (kserve.get("env") or {}).items()
+        for name, value in {**_drain(kserve), **(kserve.get("env") or {})}.items()
     ]
     secret = [
         V1EnvVar(

@@ -120,6 +120,9 @@ def run(server: AgentServer, model: AgentModel) -> int:
     except ports.PortError as error:
         _report_port(model.agent, error)
         return 1
+    except Exception as error:  # noqa: BLE001  # the boundary, as in _serve
+        event(ERROR, "server_failed", agent=model.agent.name, reason=public_reason(error))
+        return 1
     event(INFO, "stopped", agent=model.agent.name)
     return 1 if cancelled else 0
 

@@ -13,6 +13,7 @@ from kserve.protocol.grpc.server import GRPCServer  # type: ignore[import-untype
 from kserve.protocol.grpc.servicer import InferenceServicer  # type: ignore[import-untyped]
 
 from irc_runtime.agent import DEADLINE_HEADER
+from irc_runtime.errors import RequestError
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import answer_of
@@ -42,8 +43,7 @@ class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says not
             waited_s = await self._admission.enter()
             try:
                 _bound(headers, context.time_remaining(), waited_s)
-                self.validate_grpc_request(request)
-                tensors = InferRequest.from_grpc(request)
+                tensors = self._tensors(request)
                 response, _ = await self._data_plane.infer(request.model_name, tensors, headers)
                 return response.to_grpc()
             finally:
@@ -52,6 +52,18 @@ class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says not
             await _abort(context, error, headers)
         finally:
             self.under_way -= 1
+
+    def _tensors(self, request: Any) -> Any:
+        """What a request says, as kserve has it.
+
+        Raises:
+            InvalidInput, RequestError: it is malformed.
+        """
+        self.validate_grpc_request(request)
+        try:
+            return InferRequest.from_grpc(request)
+        except Exception as error:  # kserve raises what it likes on malformed tensors
+            raise RequestError("the request cannot be read") from error
 
     async def ServerReady(self, request: Any, context: Any) -> Any:  # the protocol's name
         return await _answered(super().ServerReady, request, context)

@@ -47,11 +47,13 @@ class AgentDataPlane(DataPlane):  # type: ignore[misc]  # kserve says nothing of
         self._admission = admission
 
     def decode(self, body: Any, headers: Any, *options: Any, **named: Any) -> Any:
-        """As KServe's; a body that is no JSON raises AnswerError."""
+        """As KServe's; a body that is no JSON, or no tensors, raises AnswerError."""
         try:
             return super().decode(body, headers, *options, **named)
         except InvalidInput as error:
             raise AnswerError(RequestError(error.reason), headers) from error
+        except Exception as error:  # kserve raises what it likes on malformed tensors
+            raise AnswerError(RequestError("the request cannot be read"), headers) from error
 
     async def ready(self) -> bool:
         """Whether new requests should come here: every model has all it needs, nothing is draining."""
@@ -266,7 +268,6 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         self._rest_server.stop(self._delay_s, self._grace_s, self._hurry)
         if self.enable_grpc:
             await self._grpc_server.drain(self._grace_s, self._hurry)
-
 
     async def _callers_gone_or_hurry(self) -> None:
         """Wait for somebody at a keyboard, or where the port is another's until no caller is left."""

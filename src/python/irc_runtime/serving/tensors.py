@@ -3,7 +3,7 @@
 Every tensor's first dimension counts requests; ``[n]`` and ``[n, 1]`` hold a field's value for each
 of them, other shapes nested lists. ``BYTES`` are texts; with the tensor's parameter
 ``content_type: json``, they are JSON. A single tensor called ``request`` of that kind holds whole
-request objects.
+request objects. Tensors come and go as JSON or as bytes, as the caller has it.
 
 Responses that are objects of the same fields come back as one tensor a field, all others as one
 tensor ``response``. Fields of one scalar type have it; anything else is JSON as above.
@@ -64,13 +64,18 @@ def response_of(request: InferRequest, responses: Sequence[Any]) -> InferRespons
         model_name=request.model_name,
         infer_outputs=outputs,
         from_grpc=request.from_grpc,
+        use_binary_outputs=request.use_binary_outputs,
+        requested_outputs=request.request_outputs,
     )
 
 
 def _size(tensor: InferInput) -> int:
-    if not tensor.shape:
+    shape = tensor.shape
+    if not shape:
         raise RequestError(f"tensor '{tensor.name}' has no dimensions: the first counts requests")
-    return int(tensor.shape[0])
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise RequestError(f"tensor '{tensor.name}' has a shape that is no list of sizes")
+    return int(shape[0])
 
 
 def _values(tensor: InferInput) -> list[Any]:
@@ -106,7 +111,7 @@ def _text(name: str, value: Any) -> str:
 def _parsed(name: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestError(f"tensor '{name}' holds a text that is not JSON") from None
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 
 from irc_runtime.events import ERROR, INFO, event
+from irc_runtime.line_map import origin_of
 
 #: Seconds between two beats of the loop, and between two looks at them.
 BEAT_S = 0.25
@@ -62,13 +63,18 @@ class Watchdog:
                 continue
             still_s += min(time.monotonic() - began, 2 * BEAT_S)
             if still_s >= NOTICE_S and not told:
-                event(ERROR, "event_loop_blocked", agent=self._agent, at=self._place())
+                event(ERROR, "event_loop_blocked", agent=self._agent, **self._place())
                 told = True
             if still_s >= self._limit_s:
-                event(ERROR, "event_loop_stuck", agent=self._agent, at=self._place())
+                event(ERROR, "event_loop_stuck", agent=self._agent, **self._place())
                 os._exit(1)
 
-    def _place(self) -> str | None:
-        """Where the loop's thread is, as ``module:line``."""
-        frame = sys._current_frames().get(self._thread_id)
-        return frame and f"{frame.f_globals.get('__name__')}:{frame.f_lineno}"
+    def _place(self) -> dict[str, str]:
+        """Where the loop's thread is: ``at``, a module's line, and ``location``, the flow's."""
+        frame = innermost = sys._current_frames()[self._thread_id]
+        place = {"at": f"{innermost.f_globals.get('__name__')}:{innermost.f_lineno}"}
+        while (origin := origin_of(frame, frame.f_lineno)) is None and frame.f_back is not None:
+            frame = frame.f_back
+        if origin is not None:
+            place["location"] = f"{origin.file}:{origin.line}"
+        return place

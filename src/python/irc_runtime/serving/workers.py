@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -102,16 +103,13 @@ class Supervisor:
         """Signal all workers; this process's copy of the socket would keep the port open."""
         self._stopped.append(number)
         self._listener.close()
-        self._signal(number)
-
-    def _signal(self, number: int) -> None:
         for worker in self._workers:
-            if worker.process is not None and worker.process.exitcode is None:
-                os.kill(worker.process.pid or 0, number)
+            worker.signal(number)
 
     def _end(self) -> int:
         """Wait for the workers to end, and kill those that do not."""
-        self._signal(signal.SIGTERM)  # again, as one may just have been started
+        for worker in self._workers:  # one may have been started in the meantime
+            worker.signal(self._stopped[0], once=True)
         deadline = time.monotonic() + self._longest_end_s
         statuses = []
         for worker in self._workers:
@@ -139,14 +137,23 @@ class _Worker:
         self.starts_at = 0.0
         self._pause_s = PAUSES_S[0]
         self._ready: Connection | None = None
+        self._signalled = False
 
     def start(self, *arguments: Any) -> None:
         self._ready, child = _SPAWN.Pipe(duplex=False)
         self.process = _SPAWN.Process(
             target=_work, args=(*arguments, child), name=f"worker-{self.number}"
         )
+        self._signalled = False
         self.process.start()
         child.close()
+
+    def signal(self, number: int, *, once: bool = False) -> None:
+        """Signal the process, if it runs; with ``once`` not again."""
+        if self.process is not None and self.process.exitcode is None:
+            if not (once and self._signalled):
+                os.kill(self.process.pid or 0, number)
+            self._signalled = True
 
     @property
     def signs(self) -> list[Any]:
@@ -195,9 +202,18 @@ def _work(
 ) -> None:
     """Be a worker: in a group of its own, as a terminal's Ctrl-C is the first process's to pass on."""
     os.setpgrp()
+    threading.Thread(target=_outlive_nobody, name="parent", daemon=True).start()
 
     def said() -> None:
         ready.send_bytes(b"")
         ready.close()
 
     raise SystemExit(work(agent_type, options, listener, said))
+
+
+def _outlive_nobody() -> None:
+    """End as on SIGTERM when the first process is gone: nobody would pass that on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
