@@ -166,11 +166,11 @@ STANDARD = {"serving.kserve.io/deploymentMode": "Standard"}
 @pytest.mark.parametrize(
     ("annotations", "env", "drain", "termination_s"),
     [
-        ({}, {}, ("5", "15"), None),
-        (STANDARD, {}, ("5", "60"), 75),
-        (STANDARD, {"IRC_DRAIN_GRACE_S": 300}, ("5", "300"), 315),
-        (STANDARD, {"IRC_DRAIN_DELAY_S": "0.5"}, ("0.5", "60"), 71),
-        (STANDARD, {"IRC_DRAIN_DELAY_S": "soon"}, ("soon", "60"), 75),
+        ({}, {}, ("5", "12"), None),
+        (STANDARD, {}, ("5", "60"), 80),
+        (STANDARD, {"IRC_DRAIN_GRACE_S": 300}, ("5", "300"), 320),
+        (STANDARD, {"IRC_DRAIN_DELAY_S": "0.5"}, ("0.5", "60"), 76),
+        (STANDARD, {"IRC_DRAIN_DELAY_S": "soon"}, ("soon", "60"), 80),
     ],
 )
 def test_a_pod_has_the_time_that_its_agent_takes_to_end(
@@ -186,17 +186,15 @@ def test_a_pod_has_the_time_that_its_agent_takes_to_end(
 
 @pytest.mark.parametrize("annotations", [{}, STANDARD])
 def test_the_longest_end_fits_into_the_pods_time(annotations: dict[str, str]) -> None:
-    from irc_runtime.serving.options import Limits
     from irc_runtime.serving.server import longest_end_s
 
     kserve = {**KSERVE, "annotations": annotations}
     set_to = {item["name"]: item.get("value") for item in container(kserve)["env"]}
-    limits = Limits(
-        drain_delay_s=float(set_to["IRC_DRAIN_DELAY_S"]),
-        drain_grace_s=float(set_to["IRC_DRAIN_GRACE_S"]),
+    longest_s = longest_end_s(
+        float(set_to["IRC_DRAIN_DELAY_S"]), float(set_to["IRC_DRAIN_GRACE_S"])
     )
     predictor = manifest(kserve)["spec"]["predictor"]
-    assert longest_end_s(limits) <= predictor.get("terminationGracePeriodSeconds", 30)
+    assert longest_s <= predictor.get("terminationGracePeriodSeconds", 30)
 
 
 def test_a_stuck_agent_is_restarted_by_itself_before_its_probe_does() -> None:

@@ -47,10 +47,10 @@ _DELAY_S = 5
 _GRACE_S = 60
 
 # The same where the pod's own time cannot be set: Knative refuses it, and a cluster's default is 30.
-_SHORT_GRACE_S = 15
+_SHORT_GRACE_S = 12
 
 # What the agent needs beyond these two to close what it has open, and to spare.
-_END_S = 10
+_END_S = 15
 
 
 def inference_service(kserve: dict[str, Any]) -> dict[str, Any]:
