@@ -1,18 +1,10 @@
-"""Writes to feature groups of a Hopsworks project, by its real client.
-
-The broker is the one that librdkafka, with which the client writes, brings for tests: it speaks
-Kafka's protocol, without TLS.
-"""
+"""Writes to feature groups of a Hopsworks project, by its real client."""
 
 import asyncio
-import io
-import json
 import socket
 from collections.abc import Iterator
 from typing import Any
 
-import confluent_kafka
-import fastavro
 import pytest
 
 from irc_runtime.errors import FeatureStoreError, LoadError
@@ -20,6 +12,7 @@ from irc_runtime.features import FeatureWrite, connect_features
 from irc_runtime.hopsworks import writes
 from irc_runtime.hopsworks.features import HopsworksFeatures
 from tests.irc_runtime.hopsworks_project import hopsworks_project
+from tests.irc_runtime.kafka_topic import kafka_broker, records
 from tests.standins.hopsworks_api import Hopsworks
 
 SCORES = FeatureWrite("scores")
@@ -28,10 +21,10 @@ NOTES = FeatureWrite("notes")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hopsworks]:
-    broker = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
-    [member] = broker.list_topics(timeout=30).brokers.values()
-    with hopsworks_project(tmp_path_factory.mktemp("authority")) as server:
-        server.bootstrap_servers = f"{member.host}:{member.port}"
+    with (
+        hopsworks_project(tmp_path_factory.mktemp("authority")) as server,
+        kafka_broker(server),
+    ):
         yield server
 
 
@@ -44,37 +37,6 @@ def write(data: Any, event_time: str | None = None, group: FeatureWrite = SCORES
             await features.close()
 
     return asyncio.run(main())
-
-
-def records(project: Hopsworks, count: int) -> list[tuple[dict[str, Any], dict[str, bytes]]]:
-    """The first records on the topic of ``scores``, with their headers."""
-    group = project.group("scores", 1)
-    assert group is not None
-    schema = fastavro.parse_schema(json.loads(group.avro()))
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": project.bootstrap_servers,
-            "group.id": "tests",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    topic = confluent_kafka.TopicPartition(group.json()["onlineTopicName"], 0, 0)
-    parts = [
-        confluent_kafka.TopicPartition(topic.topic, number, 0)
-        for number in consumer.list_topics(topic.topic, timeout=10).topics[topic.topic].partitions
-    ]
-    consumer.assign(parts)
-    try:
-        found = [message for _ in range(count) for message in consumer.consume(1, timeout=30)]
-        return [
-            (
-                dict(fastavro.schemaless_reader(io.BytesIO(message.value()), schema, None)),  # type: ignore[arg-type]  # the schema is a record
-                dict(message.headers() or []),  # type: ignore[arg-type]  # it is a list of pairs
-            )
-            for message in found
-        ]
-    finally:
-        consumer.close()
 
 
 def test_records_are_on_the_groups_topic_when_a_write_is_done(project: Hopsworks) -> None:

@@ -49,7 +49,8 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         assert COMMAND is not None
-        kept = [] if "--sentinel" in self._options else ["--save", "", "--appendonly", "no"]
+        own = {"--sentinel", "--appendonly"}.intersection(self._options)
+        kept = [] if own else ["--save", "", "--appendonly", "no"]
         command = [
             COMMAND, *self._options, "--bind", "127.0.0.1", "--port", str(self.port),
             "--dir", str(self._log.parent), "--logfile", str(self._log), *kept,
