@@ -39,6 +39,10 @@ COMMANDS = {
     ),
     "new": ("irc.cli.new:new", "Make FOLDER with a flow to start from."),
     "package": ("irc.cli.package:package", "Write what an agent's target takes."),
+    "publish": (
+        "irc.cli.publish:publish",
+        "Push the image of PACKAGE, a folder that 'package' has written, by digest and then by tags.",
+    ),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
     "serve": ("irc.cli.serve:serve", "Serve FLOW with KServe, and follow its edits."),
     "test": ("irc.cli.test:test", "Run the generated tests of FLOWS, with nothing left behind."),

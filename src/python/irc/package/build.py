@@ -221,6 +221,7 @@ def _describe(
     return {
         "schema_version": 1,
         "name": agent.name,
+        "ir_digest": agent.ir_digest,
         "reference": reference,
         "repository": inputs.repository,
         "manifest_digest": image.manifest.digest,

@@ -1,0 +1,38 @@
+"""``irc publish``: an agent's image to registries."""
+
+import json
+from pathlib import Path
+
+import click
+
+from irc.cli.output import OUTPUT, reported, write_text
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("package", type=_FOLDER)
+@click.option("--repository", "repositories", multiple=True, required=True, metavar="REGISTRY/NAME",
+              help="Where to; may be given several times.")  # fmt: skip
+@click.option("--tag", "tags", multiple=True, metavar="TAG",
+              help="A name for the image, which may hold {flow_digest}, {git_sha}, {image_digest} "
+              "and {name}; may be given several times.")  # fmt: skip
+@click.option("--digest-file", type=OUTPUT, help="Write what was published here, as JSON.")
+def publish(
+    package: Path, repositories: tuple[str, ...], tags: tuple[str, ...], digest_file: Path | None
+) -> None:
+    """Push the image of PACKAGE, a folder that 'package' has written, by digest and then by tags.
+
+    What a registry holds already is not pushed again. Credentials are those of skopeo, podman and
+    docker.
+    """
+    from irc.publishing.publish import publish as push
+    from irc.publishing.registry import Registry
+
+    done = []
+    with reported():
+        for item in push(package, repositories, tags, Registry()):
+            click.echo(str(item))
+            done.append(item.to_json())
+    if digest_file is not None:
+        write_text(digest_file, json.dumps(done, indent=2) + "\n")

@@ -1,0 +1,87 @@
+"""Publishing an agent's image: by its digest first, and only then under its tags.
+
+So a tag never names an image that is not there whole, whenever a push ends.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from irc.oci.errors import ImageError
+from irc.publishing.registry import Registry
+from irc.publishing.tags import SHORT, filled, git_sha
+
+
+@dataclass(frozen=True)
+class Published:
+    """An image in a repository, under one tag or by its digest alone.
+
+    Attributes:
+        reference: by digest.
+        changed: whether the registry had to be told anything.
+    """
+
+    repository: str
+    tag: str | None
+    digest: str
+    reference: str
+    changed: bool
+
+    def __str__(self) -> str:
+        name = self.repository if self.tag is None else f"{self.repository}:{self.tag}"
+        return f"{name}: {'pushed' if self.changed else 'unchanged, nothing pushed:'} {self.digest}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def publish(
+    package: Path, repositories: Sequence[str], tags: Sequence[str], registry: Registry
+) -> Iterator[Published]:
+    """Push an image to each repository; yields what is there as soon as it is.
+
+    Args:
+        package: what ``package`` has written for an agent.
+        repositories: names with their registry, without tags.
+        tags: templates, see ``tag_values``; without any, the image is there by its digest alone.
+    Raises:
+        ImageError: a tag is none, or a registry does not take the image. What was yielded is there;
+            a second try pushes the rest.
+    """
+    described = _described(package)
+    digest = described["manifest_digest"]
+    names = list(dict.fromkeys(filled(tag, _values(described)) for tag in tags))
+    for repository in repositories:
+        reference = f"{repository}@{digest}"
+        changed = registry.digest(reference) != digest
+        if changed:
+            registry.push(package / "image", digest, reference)
+        if not names:
+            yield Published(repository, None, digest, reference, changed)
+        for name in names:
+            tagged = f"{repository}:{name}"
+            moved = registry.digest(tagged) != digest
+            if moved:
+                registry.push(package / "image", digest, tagged)
+            yield Published(repository, name, digest, reference, changed or moved)
+
+
+def _described(package: Path) -> dict[str, Any]:
+    path = package / "image.json"
+    try:
+        described: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise ImageError(f"{package} holds no image: package the agent first") from None
+    return described
+
+
+def _values(described: dict[str, Any]) -> dict[str, Any]:
+    """What a tag may hold."""
+    return {
+        "flow_digest": lambda: described["ir_digest"].removeprefix("sha256:")[:SHORT],
+        "git_sha": git_sha,
+        "image_digest": lambda: described["manifest_digest"].removeprefix("sha256:")[:SHORT],
+        "name": lambda: described["name"],
+    }
