@@ -10,7 +10,7 @@ from pants.engine.unions import UnionRule
 
 from irc_pants import codegen, dependency_inference, flow_references
 from irc_pants.base_image_target import OciBaseImageTarget
-from irc_pants.goals import check, lock, package, test
+from irc_pants.goals import check, lock, package, publish, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
@@ -38,6 +38,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *check.rules(),
         *lock.rules(),
         *package.rules(),
+        *publish.rules(),
         *test.rules(),
     )
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
-from pants.option.option_types import SkipOption, StrOption, TargetListOption
+from pants.option.option_types import SkipOption, StrListOption, StrOption, TargetListOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
-from irc_pants.target_types import AgentFlowImageRepositoryField
+from irc_pants.target_types import AgentFlowImageRepositoriesField
 
 
 class Irc(Subsystem):
@@ -36,8 +36,45 @@ class Irc(Subsystem):
         default=None,
         help=softwrap(
             """
-            What stands before the `image_repository` of every `agent_flow`, for example
+            What stands before each of the `image_repositories` of every `agent_flow`, for example
             `registry.example.com/agents`.
+            """
+        ),
+    )
+    image_tags = StrListOption(
+        default=["{image_digest}"],
+        help=softwrap(
+            """
+            Tags under which `publish` pushes the image of an `agent_flow` without `image_tags`.
+
+            The default never moves, and keeps a registry from taking the image for rubbish.
+            """
+        ),
+    )
+    publish_env_vars = StrListOption(
+        default=[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_PROFILE",
+            "AWS_REGION",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "DOCKER_CONFIG",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "HOME",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "NO_PROXY",
+            "PATH",
+            "REGISTRY_AUTH_FILE",
+            "SSL_CERT_DIR",
+            "SSL_CERT_FILE",
+            "XDG_RUNTIME_DIR",
+        ],
+        advanced=True,
+        help=softwrap(
+            """
+            Environment variables that `publish` hands on to skopeo and to helpers for credentials:
+            names, or `NAME=value`.
             """
         ),
     )
@@ -64,11 +101,10 @@ class Irc(Subsystem):
             description_of_origin=f"the option `[{self.options_scope}].operations`",
         )
 
-    def image_repository(self, field: AgentFlowImageRepositoryField) -> str | None:
-        """The whole name of the repository that a field names, or None."""
-        if field.value is None or self.image_repository_prefix is None:
-            return field.value
-        return f"{self.image_repository_prefix.rstrip('/')}/{field.value}"
+    def image_repositories(self, field: AgentFlowImageRepositoriesField) -> tuple[str, ...]:
+        """The whole names of the repositories that a field names."""
+        prefix = f"{self.image_repository_prefix.rstrip('/')}/" if self.image_repository_prefix else ""
+        return tuple(f"{prefix}{name}" for name in field.value or ())
 
     def resolve(self, python_setup: PythonSetup) -> str:
         """The resolve of the compiler."""

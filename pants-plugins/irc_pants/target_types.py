@@ -25,6 +25,7 @@ from pants.engine.target import (
     InvalidFieldTypeException,
     SingleSourceField,
     StringField,
+    StringSequenceField,
     Target,
 )
 from pants.util.strutil import help_text, softwrap
@@ -105,15 +106,33 @@ class AgentFlowImageCompressionField(StringField):
     )
 
 
-class AgentFlowImageRepositoryField(StringField):
-    alias = "image_repository"
+class AgentFlowImageRepositoriesField(StringSequenceField):
+    alias = "image_repositories"
     help = help_text(
         """
-        Where the image will be pushed to, without a tag: `registry.example.com/agents/support`, or
-        what follows `[irc].image_repository_prefix`. The KServe manifest then names the image by
-        this and its digest.
+        Where `publish` pushes the image to, without tags: `registry.example.com/agents/support`, or
+        what follows `[irc].image_repository_prefix`. The KServe manifest or Compose file names the
+        image in the first of them, by its digest.
         """
     )
+
+
+class AgentFlowImageTagsField(StringSequenceField):
+    alias = "image_tags"
+    help = help_text(
+        """
+        Tags under which `publish` pushes the image. They may hold `{flow_digest}`, `{git_sha}` and
+        `{image_digest}`, each the first 12 digits, and `{name}`, the flow's.
+
+        If unset, those of `[irc].image_tags`.
+        """
+    )
+
+
+class AgentFlowSkipPublishField(BoolField):
+    alias = "skip_publish"
+    default = False
+    help = help_text("If true, `publish` leaves this target out.")
 
 
 class AgentFlowOverlaysField(Field):
@@ -173,7 +192,9 @@ class AgentFlowTarget(Target):
         AgentFlowLayoutField,
         AgentFlowBaseImageField,
         AgentFlowImageCompressionField,
-        AgentFlowImageRepositoryField,
+        AgentFlowImageRepositoriesField,
+        AgentFlowImageTagsField,
+        AgentFlowSkipPublishField,
         AgentFlowOverlaysField,
         AgentFlowHelmField,
         AgentFlowTestTimeoutField,

@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
 
 from tests.standins.certificates import self_signed
-from tests.standins.redis_server import _free_port
+from tests.standins.redis_server import free_port
 
 #: Pants starts tests with a PATH of its own.
 COMMAND = shutil.which("docker-registry", path="/usr/local/bin:/usr/bin:/bin")
@@ -80,7 +79,7 @@ def running_registry(folder: Path) -> Iterator[RegistryServer]:
     """A registry for the length of the block; skips the test where there is none installed."""
     if COMMAND is None:
         pytest.skip("docker-registry is not installed")
-    port = _free_port()
+    port = free_port()
     certificate, key = self_signed("127.0.0.1")
     files = {"ca.pem": certificate, "key.pem": key, "htpasswd": _HTPASSWD}
     for name, text in files.items():
@@ -140,7 +139,7 @@ class FaultyRegistry:
         """The variables with which container tools reach it."""
         return replace(self.registry, address=self.address).environment(folder)
 
-    def __enter__(self) -> "FaultyRegistry":
+    def __enter__(self) -> Self:
         handler = type("Handler", (_Proxied,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

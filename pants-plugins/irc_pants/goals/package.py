@@ -34,7 +34,7 @@ from irc_pants.target_types import (
     AgentFlowBaseImageField,
     AgentFlowHelmField,
     AgentFlowImageCompressionField,
-    AgentFlowImageRepositoryField,
+    AgentFlowImageRepositoriesField,
     AgentFlowLayoutField,
     AgentFlowOverlaysField,
     AgentFlowSourceField,
@@ -67,7 +67,7 @@ class AgentFlowPackageFieldSet(PackageFieldSet):
     layout: AgentFlowLayoutField
     base_image: AgentFlowBaseImageField
     image_compression: AgentFlowImageCompressionField
-    image_repository: AgentFlowImageRepositoryField
+    image_repositories: AgentFlowImageRepositoriesField
     overlays: AgentFlowOverlaysField
     helm: AgentFlowHelmField
     resolve: PythonResolveField
@@ -231,7 +231,7 @@ async def write_agent_files(
     )
     manifests = request.manifests.digest
     input_digest = await Get(Digest, MergeDigests((*inputs, manifests)))
-    repository = irc.image_repository(field_set.image_repository)
+    repository = next(iter(irc.image_repositories(field_set.image_repositories)), None)
     output = await Get(
         IrcOutput,
         IrcProcess(

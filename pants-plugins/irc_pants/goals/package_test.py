@@ -24,7 +24,7 @@ def rule_runner() -> RuleRunner:
             "flows/BUILD": (
                 "python_sources()\n"
                 "agent_flow(name='agent')\n"
-                "agent_flow(name='pushed', image_repository='greeter')\n"
+                "agent_flow(name='pushed', image_repositories=['greeter', 'copy'])\n"
                 "agent_flow(name='zip', layout='zipapp')\n"
                 "agent_flow(name='cluster', overlays={'staging': {'min_replicas': 0}}, helm=True)\n"
                 "agent_flow(name='function', source='function.flow.yaml')\n"

@@ -177,6 +177,7 @@ STAND_IN = {
     "src/irc/cli/image.py": _IMAGE,
     "src/irc/cli/manifest.py": _MANIFEST,
     "src/irc/cli/package.py": _PACKAGE,
+    "src/irc/cli/publish.py": "",
     "src/irc_runtime/BUILD": "python_sources()",
     "src/irc_runtime/serving/BUILD": "python_sources()",
     "src/irc_runtime/state/BUILD": "python_sources()",

@@ -17,9 +17,14 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--tag", "tags", multiple=True, metavar="TAG",
               help="A name for the image, which may hold {flow_digest}, {git_sha}, {image_digest} "
               "and {name}; may be given several times.")  # fmt: skip
+@click.option("--git-sha", help="What {git_sha} stands for.  [default: what is checked out here]")
 @click.option("--digest-file", type=OUTPUT, help="Write what was published here, as JSON.")
 def publish(
-    package: Path, repositories: tuple[str, ...], tags: tuple[str, ...], digest_file: Path | None
+    package: Path,
+    repositories: tuple[str, ...],
+    tags: tuple[str, ...],
+    git_sha: str | None,
+    digest_file: Path | None,
 ) -> None:
     """Push the image of PACKAGE, a folder that 'package' has written, by digest and then by tags.
 
@@ -31,7 +36,7 @@ def publish(
 
     done = []
     with reported():
-        for item in push(package, repositories, tags, Registry()):
+        for item in push(package, repositories, tags, Registry(), git_sha):
             click.echo(str(item))
             done.append(item.to_json())
     if digest_file is not None:

@@ -4,14 +4,14 @@ So a tag never names an image that is not there whole, whenever a push ends.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from irc.oci.errors import ImageError
 from irc.publishing.registry import Registry
-from irc.publishing.tags import SHORT, filled, git_sha
+from irc.publishing.tags import SHORT, checked_out, filled
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,27 @@ class Published:
 
 
 def publish(
-    package: Path, repositories: Sequence[str], tags: Sequence[str], registry: Registry
+    package: Path,
+    repositories: Sequence[str],
+    tags: Sequence[str],
+    registry: Registry,
+    git_sha: str | None = None,
 ) -> Iterator[Published]:
     """Push an image to each repository; yields what is there as soon as it is.
 
     Args:
         package: what ``package`` has written for an agent.
         repositories: names with their registry, without tags.
-        tags: templates, see ``tag_values``; without any, the image is there by its digest alone.
+        tags: templates; without any, the image is there by its digest alone.
+        git_sha: the commit; None is the one that is checked out in the working folder.
     Raises:
         ImageError: a tag is none, or a registry does not take the image. What was yielded is there;
             a second try pushes the rest.
     """
     described = _described(package)
     digest = described["manifest_digest"]
-    names = list(dict.fromkeys(filled(tag, _values(described)) for tag in tags))
+    values = _values(described, git_sha)
+    names = list(dict.fromkeys(filled(tag, values) for tag in tags))
     for repository in repositories:
         reference = f"{repository}@{digest}"
         changed = registry.digest(reference) != digest
@@ -77,11 +83,11 @@ def _described(package: Path) -> dict[str, Any]:
     return described
 
 
-def _values(described: dict[str, Any]) -> dict[str, Any]:
+def _values(described: dict[str, Any], sha: str | None) -> dict[str, Callable[[], str]]:
     """What a tag may hold."""
     return {
         "flow_digest": lambda: described["ir_digest"].removeprefix("sha256:")[:SHORT],
-        "git_sha": git_sha,
+        "git_sha": lambda: (sha or checked_out())[:SHORT],
         "image_digest": lambda: described["manifest_digest"].removeprefix("sha256:")[:SHORT],
         "name": lambda: described["name"],
     }

@@ -45,7 +45,7 @@ def filled(template: str, values: Mapping[str, Callable[[], str]]) -> str:
     return text
 
 
-def git_sha() -> str:
+def checked_out() -> str:
     """The commit that is checked out in the working folder.
 
     Raises:
@@ -57,4 +57,4 @@ def git_sha() -> str:
         raise ImageError("a tag holds '{git_sha}', and git is not installed") from None
     if run.returncode != 0:
         raise ImageError("a tag holds '{git_sha}', and the working folder has no commit of git")
-    return run.stdout.decode().strip()[:SHORT]
+    return run.stdout.decode().strip()
