@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]  # its stubs are another package
 import orjson
+from fastapi import Response
 from grpc.aio import ServerInterceptor  # type: ignore[import-untyped]  # as above
-from starlette.responses import Response
 
 from irc_runtime.errors import AgentError, LoadError
 from irc_runtime.serving import openai_errors

@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from irc_runtime import v1
 from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.errors import AgentError
 from irc_runtime.serving import openai_errors
+from irc_runtime.serving.answers import Receive, Scope, Send
 from irc_runtime.serving.claims import admitted
 from irc_runtime.serving.model import AgentModel
 from irc_runtime.serving.openai_request import ChatRequest, chat_request, takes_conversations

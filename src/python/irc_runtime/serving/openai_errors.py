@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from fastapi import Response
 
 from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, ModelError, RequestError, response_body
