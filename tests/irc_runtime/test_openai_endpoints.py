@@ -325,6 +325,17 @@ def test_another_model_is_not_found(echo: Served) -> None:
     assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
 
 
+def test_what_the_server_refuses_has_the_form_too(echo: Served) -> None:
+    own = client(echo)
+    with pytest.raises(openai.NotFoundError) as missing:
+        own.embeddings.create(model="echo", input="text")
+    assert (missing.value.code, missing.value.type) == ("not_found", "invalid_request_error")
+    large: Any = [{"role": "user", "content": "x" * 9_000_000}]
+    with pytest.raises(openai.APIStatusError) as refused:
+        ask(echo, messages=large)
+    assert (refused.value.status_code, refused.value.code) == (413, "too_large")
+
+
 def test_models_are_listed(echo: Served) -> None:
     with client(echo) as own:
         (described,) = own.models.list()

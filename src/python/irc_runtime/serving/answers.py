@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, FlowError, RequestError, response_body
+from irc_runtime.serving import openai_errors
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -104,12 +105,19 @@ def _failure(error: Exception) -> AgentError:
     return FlowError(error)
 
 
+def content_of(answer: AnswerError, path: str) -> bytes:
+    """The body of an answer, in the form of the protocol that the path is for."""
+    if path.startswith(openai_errors.PREFIX):
+        return orjson.dumps(openai_errors.reshaped(answer.body, answer.http_status))
+    return orjson.dumps(answer.body)
+
+
 async def answer_error(request: Request, error: Exception) -> Response:
     """The answer to a request over REST that failed."""
     answer = answer_of(error, request.headers)
     headers = {**(getattr(error, "headers", None) or {}), **answer.headers}
     return Response(
-        orjson.dumps(answer.body),
+        content_of(answer, request.scope["path"]),
         status_code=answer.http_status,
         headers=headers,
         media_type="application/json",
@@ -128,7 +136,7 @@ async def send_error(scope: Scope, send: Send, error: AgentError, *, closing: bo
         closing: whether the connection is closed with the response.
     """
     answer = AnswerError(error, headers_of(scope))
-    body = orjson.dumps(answer.body)
+    body = content_of(answer, scope["path"])
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),

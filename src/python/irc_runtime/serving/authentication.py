@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]  # its stubs are another package
-import orjson
 from fastapi import Response
 from grpc.aio import ServerInterceptor  # type: ignore[import-untyped]  # as above
 
 from irc_runtime.errors import AgentError, LoadError
-from irc_runtime.serving import openai_errors
-from irc_runtime.serving.answers import AnswerError, Application, Receive, Scope, Send
+from irc_runtime.serving.answers import (
+    AnswerError,
+    Application,
+    Receive,
+    Scope,
+    Send,
+    content_of,
+)
 from irc_runtime.serving.claims import UnauthenticatedError, verified
 
 if TYPE_CHECKING:
@@ -109,12 +114,9 @@ def _authorizations(headers: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _refusal(error: AgentError, path: str, headers: Mapping[str, str]) -> Response:
-    if path.startswith(openai_errors.PREFIX):
-        answer = openai_errors.response(error, headers)
-    else:
-        refused = AnswerError(error, headers)
-        content = orjson.dumps(refused.body)
-        answer = Response(content, refused.http_status, refused.headers, "application/json")
+    refused = AnswerError(error, headers)
+    content = content_of(refused, path)
+    answer = Response(content, refused.http_status, refused.headers, "application/json")
     if isinstance(error, UnauthenticatedError):
         answer.headers["www-authenticate"] = error.challenge
     return answer

@@ -34,22 +34,19 @@ class ParameterError(RequestError):
 
 
 def body(error: AgentError, trace_id: str) -> dict[str, Any]:
-    """The error object: OpenAI's ``message``, ``type``, ``param`` and ``code``, and the facts.
+    """The body of an answer that is a failure."""
+    param = getattr(error, "param", None)
+    return reshaped(response_body(error, {"trace_id": trace_id}), status(error), param)
+
+
+def reshaped(own: Mapping[str, Any], status: int, param: str | None = None) -> dict[str, Any]:
+    """The agent's own error body in OpenAI's form: ``message``, ``type``, ``param`` and ``code``.
 
     ``code`` is the agent's type of the failure; node, location and the like stand beside it.
     """
-    facts = response_body(error, {"trace_id": trace_id})
-    message, code = facts.pop("error"), facts.pop("type")
-    del facts["reason"]
-    return {
-        "error": {
-            "message": message,
-            "type": _type(status(error)),
-            "param": getattr(error, "param", None),
-            "code": code,
-            **facts,
-        }
-    }
+    facts = {key: value for key, value in own.items() if key not in ("error", "reason", "type")}
+    named = {"message": own["error"], "type": _type(status), "param": param, "code": own["type"]}
+    return {"error": {**named, **facts}}
 
 
 def response(error: AgentError, headers: Mapping[str, str]) -> Response:
