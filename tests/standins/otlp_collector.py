@@ -55,11 +55,14 @@ class OtlpCollector:
     Attributes:
         spans: all so far, in the order of their arrival.
         hangs: while it is set, requests are taken and not answered.
+        requests: all so far.
+        is_asked: whether a request waits for its answer.
     """
 
     spans: list[CollectedSpan] = field(default_factory=list)
     hangs: threading.Event = field(default_factory=threading.Event)
     requests: int = 0
+    is_asked: bool = False
     _server: ThreadingHTTPServer | None = None
     _closing: threading.Event = field(default_factory=threading.Event)
 
@@ -119,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         self.collector.requests += 1
+        self.collector.is_asked = True
         self.collector.hang()
+        self.collector.is_asked = False
         right = self.path == "/v1/traces"
         if right and self.headers["Content-Type"] == "application/x-protobuf":
             self.collector.take(body)

@@ -14,6 +14,7 @@ class WebServer:
 
     Attributes:
         requests: how many came, by path.
+        headers: those of the last request, by names in lower case.
         faults: so many requests of a path are answered as it says; further ones are well.
         port: where it listens; after a stop, it starts there again.
         abandoned: set once a client went away before it had its answer.
@@ -21,6 +22,7 @@ class WebServer:
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.headers: dict[str, str] = {}
         self.faults = float("inf")
         self.abandoned = threading.Event()
         self.port = 0
@@ -58,12 +60,16 @@ class _Handler(BaseHTTPRequestHandler):
     owner: WebServer
 
     def do_POST(self) -> None:
-        self.owner.requests[self.path] += 1
+        self._note()
         length = int(self.headers.get("Content-Length", 0))
         self._echo(self.rfile.read(length).decode())
 
-    def do_GET(self) -> None:
+    def _note(self) -> None:
         self.owner.requests[self.path] += 1
+        self.owner.headers = {name.lower(): value for name, value in self.headers.items()}
+
+    def do_GET(self) -> None:
+        self._note()
         kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
         if kind == "echo" or self.owner.requests[self.path] > self.owner.faults:
             self._echo("")

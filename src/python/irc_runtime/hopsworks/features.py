@@ -34,7 +34,7 @@ class HopsworksFeatures(FeatureStore):
         self._sources, self._writers = found.by_read, found.by_write
         self._reading: Batcher[Source, Question, dict[str, Any] | None] = Batcher(
             self._ask,
-            span=lambda source, users: call_span("hopsworks", "read", source.name, users),
+            span=lambda source, users: call_span("hopsworks", "read_vectors", source.name, users),
         )
         self._writing: Batcher[GroupWriter, list[Row], bool] = Batcher(
             self._send,

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from irc_runtime.events import JsonLines
+from irc_runtime.metrics_folder import shared_folder
 from irc_runtime.reloading.child import Child
 from irc_runtime.reloading.starting import LINK, source_of
 from irc_runtime.reloading.supervisor import Settings, Supervisor
@@ -47,7 +48,8 @@ def main(arguments: list[str]) -> int:
 
     source = source_of(command.reload_from, command.module)
     watcher = Watcher(source, Path(tempfile.gettempdir()), facts)
-    return Supervisor(watcher, own, listener, start, settings).run()
+    with shared_folder():  # or what the last version counts after the switch would be lost
+        return Supervisor(watcher, own, listener, start, settings).run()
 
 
 if __name__ == "__main__":

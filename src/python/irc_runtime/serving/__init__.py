@@ -18,13 +18,13 @@ from kserve import model_server  # type: ignore[import-untyped]  # it says nothi
 from irc_runtime.agent import Agent
 from irc_runtime.errors import public_reason
 from irc_runtime.events import ERROR, INFO, event
+from irc_runtime.metrics_folder import shared_folder
 from irc_runtime.node import Node
 from irc_runtime.reloading.starting import become_supervisor
 from irc_runtime.reloading.version import VersionError
 from irc_runtime.serving import options, ports
 from irc_runtime.serving.authentication import token_check
 from irc_runtime.serving.logs import configure_logging
-from irc_runtime.serving.metrics import shared_folder
 from irc_runtime.serving.model import AgentModel
 from irc_runtime.serving.openai_endpoints import add_endpoints
 from irc_runtime.serving.server import AgentServer

@@ -10,7 +10,6 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import Request, Response
@@ -39,18 +38,13 @@ from irc_runtime.metrics import (
     places,
     size,
 )
-
-#: The variable of Prometheus' client that names the folder.
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+from irc_runtime.metrics_folder import FOLDER
 
 #: The ending of this module's files in it.
 SUFFIX = ".irc"
 
 #: Bytes of a number: a double.
 NUMBER_BYTES = 8
-
-#: Where folders for shared numbers are made: memory, where the container has it.
-SHARED_MEMORY = "/dev/shm"
 
 
 def publish(agent: Agent) -> None:
@@ -62,21 +56,6 @@ def publish(agent: Agent) -> None:
     agent.metrics = _shared(agent, Path(folder))
     # Before KServe's own route, which shows what this process alone has counted.
     model_server.app.add_api_route("/metrics", _metrics_of_all, methods=["GET"])
-
-
-@contextmanager
-def shared_folder() -> Iterator[None]:
-    """Have the processes that are started in the block share their numbers."""
-    if os.environ.get(FOLDER):
-        yield
-        return
-    memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="irc-metrics-", dir=memory) as folder:
-        os.environ[FOLDER] = folder
-        try:
-            yield
-        finally:
-            del os.environ[FOLDER]
 
 
 class AgentCollector(Collector):
