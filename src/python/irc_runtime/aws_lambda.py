@@ -22,7 +22,7 @@ from irc_runtime import v1
 from irc_runtime.agent import DEADLINE_HEADER, Agent
 from irc_runtime.context import new_trace, trace_of
 from irc_runtime.errors import AgentError, LoadError, RequestError, response_body
-from irc_runtime.events import ERROR, INFO, JsonLines, event, logger
+from irc_runtime.events import ERROR, INFO, JsonLines, event, from_warnings_on, logger
 
 #: Lambda sets it where it runs a function: the address of its runtime API.
 RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
@@ -99,6 +99,8 @@ def configure_logging() -> None:
     logger.addHandler(lines)
     logger.setLevel(INFO)
     logger.propagate = False
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(from_warnings_on)
 
 
 def _is_proxied(event: Any) -> bool:

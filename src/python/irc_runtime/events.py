@@ -32,6 +32,14 @@ def event(level: int, name: str, /, **fields: Any) -> None:
         logger.log(level, "%s %s", name, text, extra={"event": name, "fields": known})
 
 
+def from_warnings_on(record: logging.LogRecord) -> bool:
+    """A filter of handlers: of libraries, only warnings and what is worse.
+
+    What they say below holds content, and some have variables that turn it on, as ``ANTHROPIC_LOG``.
+    """
+    return record.name == logger.name or record.levelno >= WARNING
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, event or message, and the event's fields."""
 

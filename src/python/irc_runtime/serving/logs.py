@@ -3,6 +3,8 @@
 import logging.config
 from typing import Any
 
+from irc_runtime.events import from_warnings_on
+
 #: KServe's per-request log lines cost a third of the throughput, so its loggers start at warnings.
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -13,6 +15,7 @@ LOGGING: dict[str, Any] = {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stderr",
             "formatter": "json",
+            "filters": [from_warnings_on],
         }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
