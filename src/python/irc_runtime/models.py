@@ -56,6 +56,12 @@ class ChatModels:
             client = providers[model.provider](model)
         except LoadError as error:
             raise LoadError(f"prompt '{prompt.node}': {error.reason}") from error
+        except Exception as error:  # noqa: BLE001  # libraries have types of their own, and quote addresses
+            kind = type(error).__name__
+            raise LoadError(
+                f"prompt '{prompt.node}': there is no client of '{model.provider}' ({kind}); is its"
+                " address well-formed?"
+            ) from None
         self._clients[model.provider, model.endpoint] = client
 
     async def complete(
