@@ -47,8 +47,8 @@ class SecretiveAgent(Agent):
             openai=OpenAIChat, azure=AzureChat, anthropic=AnthropicChat, bedrock=BedrockChat,
         )  # fmt: skip
         self.http = HttpClient(self.environment["SHOP_URL"])
-        self.features: FeatureStore = connect_features(CUSTOMERS)
         self.states = StateStore(redis=RedisBackend(self.name))
+        self.features: FeatureStore = connect_features(CUSTOMERS)
         return super().load()
 
     async def run(self, request: Inputs, ctx: Context) -> Any:
