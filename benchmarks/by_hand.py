@@ -3,34 +3,18 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from stubs import CONSTANTS, Features, Models
+from tried import tried
 
 from flows.support import agent as generated
 from flows.support.priority import transform as priority_of
 from irc_runtime.chat import Message
 from irc_runtime.prompt import environment
-
-Value = TypeVar("Value")
-
-
-async def tried(
-    call: Callable[[], Awaitable[Value]], timeout_s: float, attempts: int = 1, pause_s: float = 0.0
-) -> Value:
-    """Call, each attempt within its time, with growing pauses between attempts."""
-    for attempt in range(attempts - 1):
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await call()
-        except Exception:  # noqa: BLE001  # whatever it is, there is another attempt
-            await asyncio.sleep(random.uniform(0.0, pause_s * 2.0**attempt))
-    async with asyncio.timeout(timeout_s):
-        return await call()
-
 
 class ByHand:
     """The flow as a careful person writes it, with the flow's timeouts, attempts and checks."""
