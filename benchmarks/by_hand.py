@@ -16,6 +16,7 @@ from flows.support.priority import transform as priority_of
 from irc_runtime.chat import Message
 from irc_runtime.prompt import environment
 
+
 class ByHand:
     """The flow as a careful person writes it, with the flow's timeouts, attempts and checks."""
 

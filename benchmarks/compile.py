@@ -106,7 +106,9 @@ def measure(compiler: Compiler, runs: int) -> list[Row]:
             Row(f"{name}: time a node at {SIZES[-1]:,}, against {SIZES[0]:,}", ratio=f"{growth:.2f} ×",
                 target="≤ 1.2 ×", met="yes" if growth <= 1.2 else "no")
         )  # fmt: skip
-    rows.append(row("irc --help", [1000 * s for s in compiler.help_s(2 * runs)], "ms", target=Target(150)))
+    rows.append(
+        row("irc --help", [1000 * s for s in compiler.help_s(2 * runs)], "ms", target=Target(150))
+    )
     return rows
 
 

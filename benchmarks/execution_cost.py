@@ -50,7 +50,7 @@ async def cost_us(ask: Ask, requests: int) -> float:
 
 async def irc(name: str, folder: Path) -> Ask:
     """The generated agent, as its server asks it."""
-    spec = importlib.util.spec_from_file_location(folder.name, folder / "agent.py")
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "compiled" / "agent.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

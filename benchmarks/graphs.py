@@ -25,7 +25,8 @@ def chain(nodes: int) -> str:
         ]
     lines += ["edges:", "  - {from: _input.query, to: step_0.text}"]
     lines += [
-        f"  - {{from: step_{number}.text, to: step_{number + 1}.text}}" for number in range(nodes - 1)
+        f"  - {{from: step_{number}.text, to: step_{number + 1}.text}}"
+        for number in range(nodes - 1)
     ]
     lines.append(f"  - {{from: step_{nodes - 1}.text, to: _output}}")
     return "\n".join(lines) + "\n"
@@ -59,7 +60,8 @@ def random_graph(nodes: int, seed: int = 7) -> str:
         if chance.random() < 0.3:  # read twice: the graph branches
             unread.append(number)
     edges += [
-        f"  - {{from: node_{number}.text, to: _output.text_{number}}}" for number in sorted({*unread})
+        f"  - {{from: node_{number}.text, to: _output.text_{number}}}"
+        for number in sorted({*unread})
     ]
     return "\n".join([*lines, "edges:", *edges]) + "\n"
 

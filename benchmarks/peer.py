@@ -67,6 +67,11 @@ class Peer:
         shutil.copytree(PEERS / name, self.folder)
 
     @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self._bin / "python"
+
+    @property
     def version(self) -> str:
         """`name==version` of the distribution."""
         return version(self.name)

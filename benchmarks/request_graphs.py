@@ -5,7 +5,8 @@ and those by hand have a timeout and two attempts for each node.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from peer_graphs import Graph
 from tried import tried
@@ -40,9 +41,29 @@ GRAPHS: dict[str, Graph] = {
 }
 
 
-def flow(graph: Graph) -> str:
+#: The same where each node waits for the event loop once, as if something had to come.
+WAITING: dict[str, Graph] = {
+    f"{name}, each waits": GRAPHS[name] for name in ("five nodes", "chain of 100", "fan-out of 100")
+}
+
+
+def flow(graph: Graph, *, waits: bool = False) -> str:
     """A graph as a flow of irc."""
-    lines = ['version: "1.0"', "metadata: {name: requests}", "context: {requires: [query]}", "nodes:"]
+    if waits:
+        code = [
+            "        import asyncio",
+            "",
+            "        async def transform(inputs, context, state):",
+            "            await asyncio.sleep(0)",
+        ]
+    else:
+        code = ["        def transform(inputs, context, state):"]
+    lines = [
+        'version: "1.0"',
+        "metadata: {name: requests}",
+        "context: {requires: [query]}",
+        "nodes:",
+    ]
     edges = []
     for name, sources in graph.items():
         ports = [f"in_{at}" for at in range(max(len(sources), 1))]
@@ -53,7 +74,7 @@ def flow(graph: Graph) -> str:
             "    transform:",
             "      mode: code",
             "      spec: |",
-            "        def transform(inputs, context, state):",
+            *code,
             '            return "".join(inputs.values())',
             f"    runtime: {{timeout_ms: {TIMEOUT_MS}, retries: {ATTEMPTS}, retry_backoff_ms: {PAUSE_MS}}}",
         ]
@@ -64,28 +85,42 @@ def flow(graph: Graph) -> str:
     return "\n".join([*lines, "edges:", *edges]) + "\n"
 
 
-async def step(*texts: str) -> str:
+async def join(*texts: str) -> str:
     """What each node does."""
     return "".join(texts)
 
 
-def limited(call: Callable[[], Awaitable[str]]) -> Awaitable[str]:
+async def join_later(*texts: str) -> str:
+    """The same, when something has come."""
+    await asyncio.sleep(0)
+    return "".join(texts)
+
+
+Step = Callable[..., Awaitable[str]]
+Run = Callable[[str], Awaitable[str]]
+
+
+def limited(call: Callable[[], Awaitable[str]]) -> Coroutine[Any, Any, str]:
     """Within a node's time and attempts."""
     return tried(call, TIMEOUT_MS / 1000, ATTEMPTS, PAUSE_MS / 1000)
 
 
-async def five_by_hand(query: str) -> str:
+def five_by_hand(step: Step) -> Run:
     """Two nodes side by side between others."""
-    a = await limited(lambda: step(query))
-    async with asyncio.TaskGroup() as group:
-        b_task = group.create_task(limited(lambda: step(a)))  # type: ignore[arg-type]  # a coroutine
-        c = await limited(lambda: step(a))
-        b = await b_task
-    d = await limited(lambda: step(b, c))
-    return await limited(lambda: step(d))
+
+    async def run(query: str) -> str:
+        a = await limited(lambda: step(query))
+        async with asyncio.TaskGroup() as group:
+            b_task = group.create_task(limited(lambda: step(a)))
+            c = await limited(lambda: step(a))
+            b = await b_task
+        d = await limited(lambda: step(b, c))
+        return await limited(lambda: step(d))
+
+    return run
 
 
-def chain_by_hand(nodes: int) -> Callable[[str], Awaitable[str]]:
+def chain_by_hand(step: Step, nodes: int) -> Run:
     """Each node reads the one before."""
 
     async def run(query: str) -> str:
@@ -97,22 +132,24 @@ def chain_by_hand(nodes: int) -> Callable[[str], Awaitable[str]]:
     return run
 
 
-def fan_out_by_hand(nodes: int) -> Callable[[str], Awaitable[str]]:
+def fan_out_by_hand(step: Step, nodes: int) -> Run:
     """All nodes but the last read the request; the last reads them."""
 
     async def run(query: str) -> str:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(limited(lambda: step(query))) for _ in range(nodes - 1)]  # type: ignore[arg-type]  # coroutines
-        texts = [task.result() for task in tasks]
-        return await limited(lambda: step(*texts))
+            tasks = [group.create_task(limited(lambda: step(query))) for _ in range(nodes - 1)]
+        return await limited(lambda: step(*(task.result() for task in tasks)))
 
     return run
 
 
-BY_HAND: dict[str, Callable[[str], Awaitable[str]]] = {
-    "five nodes": five_by_hand,
-    "chain of 10": chain_by_hand(10),
-    "chain of 100": chain_by_hand(100),
-    "fan-out of 10": fan_out_by_hand(10),
-    "fan-out of 100": fan_out_by_hand(100),
+BY_HAND: dict[str, Run] = {
+    "five nodes": five_by_hand(join),
+    "chain of 10": chain_by_hand(join, 10),
+    "chain of 100": chain_by_hand(join, 100),
+    "fan-out of 10": fan_out_by_hand(join, 10),
+    "fan-out of 100": fan_out_by_hand(join, 100),
+    "five nodes, each waits": five_by_hand(join_later),
+    "chain of 100, each waits": chain_by_hand(join_later, 100),
+    "fan-out of 100, each waits": fan_out_by_hand(join_later, 100),
 }

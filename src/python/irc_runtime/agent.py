@@ -1,6 +1,7 @@
 """The base of every generated agent: a flow that is loaded once and then answers requests."""
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
@@ -143,9 +144,7 @@ class Agent(ABC):
             for name in self.requires:
                 if request.get(name) is None:
                     raise self._incomplete(request, headers)
-            deadline = None
-            if headers is not None or self.request_timeout_s is not None:
-                deadline = self._deadline(headers or {})
+            deadline = self._deadline(headers)
             context = Context(request, headers, optional=self.optional, deadline=deadline)
         except RequestError:
             observe(self.metrics.requests, REQUESTS["refused"], 0.0)
@@ -237,16 +236,13 @@ class Agent(ABC):
         error.trace_id = request.get("trace_id") or trace_of(headers) or new_trace()
         return error
 
-    def _deadline(self, headers: Mapping[str, str]) -> float | None:
-        limits_s = [] if self.request_timeout_s is None else [self.request_timeout_s]
-        text = headers.get(DEADLINE_HEADER, "")
-        if text.isascii() and text.isdigit() and len(text) <= MAX_DEADLINE_DIGITS:
-            limit_s = int(text) / 1000
-            if limit_s > 0:  # Envoy's word for no limit
-                limits_s.append(limit_s)
-        if not limits_s:
-            return None
-        return asyncio.get_running_loop().time() + min(limits_s)
+    def _deadline(self, headers: Mapping[str, str] | None) -> float | None:
+        """The event loop's time at which a request has to be done; the header's 0 is no limit."""
+        limit_s = self.request_timeout_s
+        text = headers.get(DEADLINE_HEADER, "") if headers else ""
+        if text.isascii() and text.isdigit() and len(text) <= MAX_DEADLINE_DIGITS and int(text) > 0:
+            limit_s = min(int(text) / 1000, math.inf if limit_s is None else limit_s)
+        return None if limit_s is None else asyncio.get_running_loop().time() + limit_s
 
 
 def _as_agent_error(error: Exception) -> AgentError:

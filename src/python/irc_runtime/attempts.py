@@ -18,6 +18,7 @@ from irc_runtime.metrics import (
     observe,
 )
 from irc_runtime.node_spans import attempt_span
+from irc_runtime.time_limit import within
 from irc_runtime.tracebacks import flow_line, translate
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def tried(settings: "Node", body: "Execution") -> "Execution":
             try:
                 if context.traced:
                     with attempt_span(node_id, attempt):
-                        async with time_limit(timeout_s, context):
-                            outputs = await body(agent, inputs, context)
+                        outputs = await within(
+                            ends_at(timeout_s, context), body(agent, inputs, context)
+                        )
                 else:
-                    async with time_limit(timeout_s, context):
-                        outputs = await body(agent, inputs, context)
+                    outputs = await within(
+                        ends_at(timeout_s, context), body(agent, inputs, context)
+                    )
             except asyncio.CancelledError:
                 observe(row, EXECUTIONS["cancelled"], perf_counter() - started)
                 raise
@@ -92,12 +95,11 @@ def failed_at(agent: Any, settings: "Node", cause: Exception) -> str:
     return flow_line(cause) or f"{agent.source}:{settings.line}"
 
 
-def time_limit(timeout_s: float, context: Context) -> asyncio.Timeout:
-    """The limit of one attempt: its own, or the request's deadline where that comes first."""
-    if context.deadline is None:
-        return asyncio.timeout(timeout_s)
-    now = asyncio.get_running_loop().time()
-    return asyncio.timeout_at(min(now + timeout_s, context.deadline))
+def ends_at(timeout_s: float, context: Context) -> float:
+    """The event loop's time at which an attempt ends: by its own limit, or by the request's deadline."""
+    own = asyncio.get_running_loop().time() + timeout_s
+    deadline = context.deadline
+    return own if deadline is None or own < deadline else deadline
 
 
 def _pause_s(settings: "Node", attempt: int, cause: Exception, context: Context) -> float | None:

@@ -94,9 +94,7 @@ class Batcher(Generic[Place, Question, Answer]):
         """The answer to a question."""
         loop = asyncio.get_running_loop()
         gathered = self._places.setdefault(place, _Gathered())
-        asked: _Asked[Question, Answer] = _Asked(
-            question, loop.create_future(), tracing.current()
-        )
+        asked: _Asked[Question, Answer] = _Asked(question, loop.create_future(), tracing.current())
         gathered.waiting.append(asked)
         alone = gathered.under_way == 0
         if (alone or self._window_s is not None) and len(gathered.waiting) >= self._max_questions:

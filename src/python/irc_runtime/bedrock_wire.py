@@ -163,6 +163,4 @@ def reply_of(spoken: Spoken, answer_tool: AnswerTool | None) -> Reply:
         problem = provider_errors.CUT_OFF
     elif not text and not calls:
         problem = provider_errors.EMPTY
-    return Reply(
-        text, calls, spoken.usage, spoken.content, problem, is_cut, spoken.stop_reason
-    )
+    return Reply(text, calls, spoken.usage, spoken.content, problem, is_cut, spoken.stop_reason)

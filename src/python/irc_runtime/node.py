@@ -12,7 +12,6 @@
                   the method itself
 """
 
-import asyncio
 import copy
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 
-from irc_runtime.attempts import failed_at, time_limit, tried
+from irc_runtime.attempts import ends_at, failed_at, tried
 from irc_runtime.cache import CacheResult, CacheSpec, SingleFlightCache
 from irc_runtime.context import Context
 from irc_runtime.errors import (
@@ -33,6 +32,7 @@ from irc_runtime.metrics import CACHE, HANDLED
 from irc_runtime.node_spans import fallback_span, node_span, note_cache, note_handled
 from irc_runtime.schema import Schema
 from irc_runtime.state import State, StateSpec
+from irc_runtime.time_limit import within
 
 if TYPE_CHECKING:
     from irc_runtime.agent import Agent
@@ -252,10 +252,9 @@ def _cached(
                 note_cache(result, leader)
 
         try:
-            async with asyncio.timeout_at(context.deadline):
-                return await cache.get(key(inputs, context), call, note)
+            return await within(context.deadline, cache.get(key(inputs, context), call, note))
         except TimeoutError as cause:  # its own time is over; others may go on waiting
-            location = f"{agent.source}:{settings.line}"
+            location = agent.location(settings.id)
             raise NodeError(
                 settings.id, location, cause, fallback_available=bool(settings.fallbacks)
             ) from cause
@@ -274,8 +273,10 @@ def _routed(settings: Node, body: Execution) -> Execution:
             answer: Execution = getattr(type(agent), name)
             try:
                 with fallback_span(settings.id):
-                    async with time_limit(settings.timeout_s, context):
-                        outputs = _completed(settings, await answer(agent, inputs, context))
+                    outputs = await within(
+                        ends_at(settings.timeout_s, context), answer(agent, inputs, context)
+                    )
+                    outputs = _completed(settings, outputs)
                 _handled(agent, settings, "fallback")
                 return outputs
             except Exception as cause:  # noqa: BLE001  # whatever it is, the fallback failed

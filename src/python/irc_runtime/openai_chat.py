@@ -208,9 +208,7 @@ def reply_of(answer: Answer, *, structured: bool) -> Reply:
             }
             for call in calls
         ]
-    return Reply(
-        answer.content, calls, answer.usage, turn, problem, is_cut, answer.finish_reason
-    )
+    return Reply(answer.content, calls, answer.usage, turn, problem, is_cut, answer.finish_reason)
 
 
 def _messages(turn: Turn) -> list[dict[str, Any]]:

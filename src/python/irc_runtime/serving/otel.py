@@ -120,7 +120,9 @@ class OpenTelemetryTracer:
     def span_id(self) -> str | None:
         """The current span's id."""
         span = trace.get_current_span()
-        return trace.format_span_id(span.get_span_context().span_id) if span.is_recording() else None
+        return (
+            trace.format_span_id(span.get_span_context().span_id) if span.is_recording() else None
+        )
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
         """Add the headers that name the current span."""
