@@ -85,6 +85,16 @@ def test_another_attempt_voids_what_was_said(served: Served, model: OpenAIServer
     ]
 
 
+def test_an_answer_that_is_cut_for_good_is_a_failure_after_what_was_said(
+    served: Served, model: OpenAIServer
+) -> None:
+    model.script(Answer("Hello there, you.", cut_after=3), Answer("Good day.", cut_after=2))
+    *said, (kind, body) = events(served.predict({"query": "hi"}, headers=ACCEPT))
+    assert said == [*tokens("Hello ", "there, "), ("restart", {"node": "say"}), *tokens("Good ")]
+    assert (kind, body["node"], body["attempts"]) == ("error", "say", 2)
+    assert body["reason"] == "the model's answer broke off"
+
+
 def test_a_failure_is_the_last_event(served: Served, model: OpenAIServer) -> None:
     model.script(Failure(400))
     [(kind, body)] = events(served.predict({"query": "hi", "trace_id": "t-1"}, headers=ACCEPT))

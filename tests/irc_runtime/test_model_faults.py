@@ -177,10 +177,13 @@ def test_a_model_that_asks_for_a_pause_is_given_it(model: OpenAIServer) -> None:
     assert time.monotonic() - began >= 0.3
 
 
-def test_a_pause_beyond_the_requests_deadline_is_not_begun(model: OpenAIServer) -> None:
-    model.script(Failure(429, retry_after_s=60), Answer("Hello."))
+@pytest.mark.parametrize(("asked_s", "deadline_s"), [(50, 5.0), (3600, None)])
+def test_a_pause_beyond_the_requests_deadline_or_a_minute_is_not_begun(
+    model: OpenAIServer, asked_s: float, deadline_s: float | None
+) -> None:
+    model.script(Failure(429, retry_after_s=asked_s), Answer("Hello."))
     agent = agent_of_model(model.base_url, attempts=2)
-    agent.request_timeout_s = 5.0
+    agent.request_timeout_s = deadline_s
     error = failed(agent)
     assert (error.attempts, error.reason) == (1, "the model's server answered 429")
     assert len(model.requests) == 1

@@ -107,13 +107,16 @@ def _pause_s(settings: "Node", attempt: int, cause: Exception, context: Context)
 
     Full jitter: anywhere between nothing and the bound, which doubles with each attempt. Where the
     other side named a time (Retry-After), it is waited for. A pause that would end past the
-    request's deadline is not begun.
+    request's deadline, or be longer than any of ours, is not begun.
     """
     if not is_retryable(cause):
         return None
     bound_s = min(settings.backoff_s * 2.0 ** (attempt - 1), MAX_PAUSE_S)
     pause_s = random.uniform(0.0, bound_s)
-    pause_s = max(pause_s, getattr(cause, "retry_after_s", None) or 0.0)
+    asked_s = getattr(cause, "retry_after_s", None) or 0.0
+    if asked_s > MAX_PAUSE_S:
+        return None
+    pause_s = max(pause_s, asked_s)
     if context.deadline is None:
         return pause_s
     ends = asyncio.get_running_loop().time() + pause_s
