@@ -8,7 +8,7 @@ from pathlib import Path
 
 from irc.emit.agent import emit_agent
 from irc.pipeline import Result, check
-from irc.running.agents import AgentProcess
+from irc.running.agents import ServedAgent
 
 LOOK_MS = 250
 """After so long without an event files are looked at all the same, and so is the agent."""
@@ -20,7 +20,6 @@ class Follower:
     """Serves a flow and follows the files that it is made of.
 
     Attributes:
-        current: the version that answers; None before the first one that loads.
         files: what was in the files that were read; None where there was none.
     """
 
@@ -39,10 +38,9 @@ class Follower:
         """
         self.flow = flow
         self.source_root = source_root
-        self.flags = flags
         self.report = report
         self.tell = tell
-        self.current: AgentProcess | None = None
+        self.agent = ServedAgent(Path(source_root), flags)
         self.files: dict[Path, bytes | None] = {}
 
     def update(self, stopped: threading.Event) -> bool:
@@ -57,15 +55,7 @@ class Follower:
             return False
         for path in self._modules(emit_agent(result.compiled).imports):
             self._note(path)
-        version = AgentProcess(result.compiled, Path(self.source_root), self.flags)
-        if not version.is_ready(stopped):
-            version.stop()
-            return False
-        if self.current is not None:
-            self.current.stop()
-        self.current = version
-        version.serve()
-        return True
+        return self.agent.take(result.compiled, stopped)
 
     def _note(self, path: Path) -> None:
         self.files[path.resolve()] = _content(path)
@@ -88,7 +78,7 @@ class Follower:
                 *folders, watch_filter=None, recursive=False, stop_event=stopped,
                 rust_timeout=LOOK_MS, yield_on_timeout=True, raise_interrupt=False,
             ):  # fmt: skip
-                if self.current is not None and self.current.has_ended:
+                if self.agent.has_ended:
                     return False
                 if any(_content(path) != known for path, known in self.files.items()):
                     self._change(stopped)
@@ -98,13 +88,12 @@ class Follower:
     def _change(self, stopped: threading.Event) -> None:
         if self.update(stopped):
             self.tell(f"{self.flow} has changed: the new version takes over")
-        elif self.current is not None and not stopped.is_set():
+        elif not stopped.is_set() and not self.agent.has_ended:
             self.tell(f"{self.flow} has changed for the worse: the former version still answers")
 
     def close(self) -> None:
-        if self.current is not None:
-            self.current.stop()
-            self.current = None
+        """End the agent."""
+        self.agent.stop()
 
 
 def _content(path: Path) -> bytes | None:

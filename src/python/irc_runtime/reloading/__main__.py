@@ -34,13 +34,13 @@ def main(arguments: list[str]) -> int:
     listener = socket.socket(fileno=command.http_fd)
     development = command.reload_from.startswith(LINK)
     settings = DEVELOPMENT if development else Settings(load_timeout_s=command.reload_timeout_s)
-    own, facts, search_path = None, None, [entry for entry in sys.path if entry]
-    found = None if development else own_facts(search_path)
-    if found is not None:
+    own, facts, folder = None, None, command.reload_from.removeprefix(LINK)
+    if not development and (found := own_facts(sys.path)) is not None:
         folder, facts = found
         own = Version(facts.digest, folder, facts.module, is_copy=False)
-        # Or what a version has done away with would be found in the one that was started.
-        search_path = [x for x in search_path if os.path.realpath(x) != os.path.realpath(folder)]
+    # Without the folder that was started: what a version has done away with would be found there.
+    used = (entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(folder))
+    search_path = [entry for entry in used if entry]
     flags = [*arguments, *(["--traceback"] if development else [])]
 
     def start(version: Version) -> Child:
