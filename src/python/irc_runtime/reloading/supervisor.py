@@ -193,7 +193,9 @@ class Supervisor:
         """Have the former child hand over to one that takes connections by now."""
         former, self._serving, self._candidate = self._serving, child, None
         self._watcher.take()
-        if former is not None:
+        if former is None:
+            event(INFO, "version_serving", version=child.version.digest)
+        else:
             self._former = former
             self._probation_ends_s = time.monotonic() + self._settings.probation_s
             former.tell("hand over")
