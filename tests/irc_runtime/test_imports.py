@@ -47,8 +47,8 @@ def file_of(module: str) -> Path | None:
     return None
 
 
-def carried(*modules: str) -> set[str]:
-    """Those of the heavy libraries that modules bring along."""
+def reached(*modules: str) -> tuple[set[str], set[Path]]:
+    """The top-level names that modules bring along, and the first-party files."""
     waiting = list(modules)
     seen: set[Path] = set()
     found: set[str] = set()
@@ -60,7 +60,7 @@ def carried(*modules: str) -> set[str]:
             seen.add(path)
             waiting += imported(path)
     assert seen, f"no sources of {modules}"
-    return found & HEAVY
+    return found, seen
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,9 @@ def test_an_agent_carries_what_it_uses(modules: tuple[str, ...], libraries: set[
 
 def test_a_function_carries_nothing_of_its_own() -> None:
     assert carried("irc_runtime.agent", "irc_runtime.aws_lambda") == set()
+
+
+def test_an_agent_carries_the_processes_that_reload_it() -> None:
+    _, files = reached(*ALWAYS)
+    names = {path.name for path in files if path.parent.name == "reloading"}
+    assert {"__main__.py", "supervisor.py", "worker.py"} <= names

@@ -5,11 +5,16 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from irc_runtime.reloading.oci_layout import ImageLayout
 from irc_runtime.reloading.sources import CodeFolder, LinkedCode, Source
 from irc_runtime.reloading.version import VERSION_FILE, VersionError
+
+if TYPE_CHECKING:
+    # Processes of their own, which import statements lead to an agent's package as all else.
+    import irc_runtime.reloading.__main__
+    import irc_runtime.reloading.worker  # noqa: F401  # as said above
 
 LAYOUT = "oci:"
 LINK = "link:"
