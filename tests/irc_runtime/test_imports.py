@@ -63,6 +63,11 @@ def reached(*modules: str) -> tuple[set[str], set[Path]]:
     return found, seen
 
 
+def carried(*modules: str) -> set[str]:
+    """Those of the heavy libraries that modules bring along."""
+    return reached(*modules)[0] & HEAVY
+
+
 @pytest.mark.parametrize(
     ("modules", "libraries"),
     [
