@@ -129,7 +129,8 @@ class Supervisor:
             return
         if version is None:
             return
-        if self._serving is not None and version.digest == self._serving.version.digest:
+        known = self._fallbacks if self._serving is None else [self._serving.version]
+        if version.digest in [other.digest for other in known]:
             discard(version)
             self._watcher.take()
             return
