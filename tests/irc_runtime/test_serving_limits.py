@@ -153,6 +153,18 @@ def test_a_connection_that_says_nothing_is_closed(agent: Waiting) -> None:
         assert silent.recv(1) == b""
 
 
+def test_one_call_takes_so_many_requests(agent: Waiting) -> None:
+    def batch(size: int) -> httpx.Response:
+        return agent.predict({"instances": [{"key": "batch"}] * size})
+
+    assert len(batch(1000).json()["predictions"]) == 1000
+    refused = batch(1001)
+    assert (refused.status_code, refused.json()["type"]) == (400, "bad_request")
+    keys = {"name": "key", "shape": [1001], "datatype": "BYTES", "data": ["batch"] * 1001}
+    assert agent.infer(keys).status_code == 400
+    assert agent.journal("begun").count("batch") == 1000
+
+
 async def ask(agent: Waiting, key: str, **fields: Any) -> tuple[int, dict[str, Any]]:
     """Ask on a connection of one's own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", agent.port)

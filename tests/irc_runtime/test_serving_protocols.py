@@ -225,8 +225,13 @@ SURROGATE = b'{"key": "\xff"}'
         *(DEEP, DEEP + b"]" * 100_000, SURROGATE, b"\xff\xfe{", b"", b'{"key": NaN}'),
         b'{"inputs": [{"name": "key", "shape": [-1], "datatype": "BYTES", "data": ["a"]}]}',
         b'{"inputs": [{"name": "key", "shape": [1], "datatype": "NONE", "data": ["a"]}]}',
+        b'{"inputs": [{"name": "key", "shape": [1000000000000, 0], "datatype": "FP32", "data": []}]}',
+        b'{"inputs": [{"name": "key", "shape": [1, 1000000000000, 0], "datatype": "FP32", "data": []}]}',
     ],
-    ids=["open", "nested", "not UTF-8", "binary", "empty", "NaN", "negative shape", "datatype"],
+    ids=[
+        *("open", "nested", "not UTF-8", "binary", "empty", "NaN"),
+        *("negative shape", "datatype", "many of nothing", "deep nothing"),
+    ],
 )
 @pytest.mark.parametrize(
     "kind",

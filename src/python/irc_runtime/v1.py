@@ -13,6 +13,9 @@ import orjson
 from irc_runtime.agent import Agent
 from irc_runtime.errors import RequestError
 
+#: Requests in one call; they run side by side, and the bound on calls at once does not see them.
+MAX_INSTANCES = 1000
+
 
 def parsed(body: bytes | str) -> Any:
     """A body as JSON.
@@ -70,7 +73,9 @@ def requests_of(agent: Agent, payload: Any) -> tuple[Sequence[dict[str, Any]], b
 
 
 def check_objects(requests: Sequence[Any]) -> None:
-    """Raise RequestError where one of several requests is no object."""
+    """Raise RequestError where one of several requests is no object, or there are too many."""
+    if len(requests) > MAX_INSTANCES:
+        raise RequestError(f"one call takes {MAX_INSTANCES} requests at most")
     for number, request in enumerate(requests):
         if not isinstance(request, dict):
             raise RequestError(f"instance {number} is not a JSON object")

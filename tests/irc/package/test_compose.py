@@ -69,6 +69,14 @@ def test_the_health_check_needs_no_shell(tmp_path: Path) -> None:
     compile(program, "healthcheck", "exec")
 
 
+def test_an_agent_has_the_time_that_it_takes_to_end(tmp_path: Path) -> None:
+    from irc_runtime.serving.options import Limits
+    from irc_runtime.serving.server import longest_end_s
+
+    longest_s = longest_end_s(Limits().drain_delay_s, Limits().drain_grace_s)
+    assert longest_s <= float(agent(tmp_path)["stop_grace_period"].removesuffix("s")) < 60
+
+
 def test_variables_are_text_and_secrets_are_asked_for(tmp_path: Path) -> None:
     service = agent(
         tmp_path, environment=["SHOP", "LOG_LEVEL"], kserve={"env": {"FLAG": True, "PRICE": "5 $"}}

@@ -93,6 +93,8 @@ def compose_file(
             "timeout": "5s",
             "start_period": "30s",
         },
+        # What an agent may take to end after SIGTERM (docs/serving.md); Compose's own is 10 seconds.
+        "stop_grace_period": "45s",
     }
     on_disk = [name for name in _ON_DISK if _DATA in (variables.get(name) or "")]
     if on_disk:

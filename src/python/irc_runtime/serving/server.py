@@ -188,6 +188,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         event(
             INFO, "serving", agent=self._agent.name, http_port=self.http_port, grpc_port=grpc_port
         )
+        self._watchdog.start()  # before, imports take their time
         self._serving()
 
     async def _serve(self) -> int:
@@ -195,8 +196,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
         self.loop = loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
-        watchdog = Watchdog(self._agent.name, self._limits.blocked_limit_s)
-        watchdog.start()
+        self._watchdog = Watchdog(self._agent.name, self._limits.blocked_limit_s)
         try:
             if self.enable_grpc:
                 await self._grpc_server.start(self.max_threads)
@@ -208,7 +208,7 @@ class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
             await rest
         finally:
             await self._close()
-            watchdog.stop()
+            self._watchdog.stop()
         cancelled = int(self._rest_server.cancelled + self._grpc_server.cancelled)
         if cancelled:
             event(ERROR, "requests_cancelled", agent=self._agent.name, requests=cancelled)

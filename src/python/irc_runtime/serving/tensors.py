@@ -21,6 +21,7 @@ from kserve import (  # type: ignore[import-untyped]  # it says nothing of its t
     InferResponse,
 )
 
+from irc_runtime import v1
 from irc_runtime.errors import RequestError
 
 WHOLE_REQUEST = "request"
@@ -73,8 +74,11 @@ def _size(tensor: InferInput) -> int:
     shape = tensor.shape
     if not shape:
         raise RequestError(f"tensor '{tensor.name}' has no dimensions: the first counts requests")
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    # An empty tensor can have any size in its other dimensions, and lists would be made of them.
+    if not all(isinstance(size, int) and size > 0 for size in shape):
         raise RequestError(f"tensor '{tensor.name}' has a shape that is no list of sizes")
+    if shape[0] > v1.MAX_INSTANCES:
+        raise RequestError(f"one call takes {v1.MAX_INSTANCES} requests at most")
     return int(shape[0])
 
 
