@@ -39,6 +39,8 @@ def test_no_request_is_lost_when_the_server_ends_under_load(tmp_path: Path, work
         done = agent.journal("done")
         assert sorted(done) == sorted(load.answered) == sorted(agent.journal("begun"))
         assert [agent.events[-1]["event"], len(agent.named("stopped"))] == ["stopped", workers]
+        assert agent.journal("closed") == ["patient"] * workers
+        assert agent.journal_file.read_text().endswith("\nclosed patient\n")
 
 
 def test_without_a_delay_connections_in_use_lose_nothing_either(tmp_path: Path) -> None:

@@ -108,6 +108,20 @@ def test_code_that_fails_while_loading_is_told_in_one_event(tmp_path: Path) -> N
     assert "secret" not in agent.log
 
 
+def test_an_answer_that_json_cannot_say_is_a_failure_of_one_line(tmp_path: Path) -> None:
+    with waiting(tmp_path) as agent:
+        answer = agent.predict({"key": "k", "unspeakable": True})
+        assert (answer.status_code, answer.json()["type"]) == (500, "error")
+        assert len(answer.json()["trace_id"]) == 32
+        assert answer.json()["reason"].startswith("TypeError in ")
+        assert agent.predict({"key": "k"}).status_code == 200
+        assert agent.stop() == 0
+        (line,) = [event for event in agent.events if "event" not in event]
+        assert (line["level"], line["exception"]) == ("error", "TypeError")
+        assert line["raised_at"] == answer.json()["reason"].removeprefix("TypeError in ")
+        assert "secret" not in agent.log
+
+
 def test_a_server_that_cannot_start_is_told_in_one_event(tmp_path: Path) -> None:
     agent = Waiting(tmp_path, "--ssl_certfile=/nowhere", "--ssl_keyfile=/nowhere")
     assert agent.process.wait(60) == 1

@@ -46,7 +46,7 @@ class PatientAgent(Agent):
     name = "patient"
     source = "flow.yaml"
     requires = ("key",)
-    optional = ("wait_s", "block_s")
+    optional = ("wait_s", "block_s", "unspeakable")
 
     def load(self) -> bool:
         """Wait for as long as the file that ``HOLD`` names exists."""
@@ -57,8 +57,15 @@ class PatientAgent(Agent):
             raise ValueError("secret of the flow")
         return super().load()
 
+    async def close(self) -> None:
+        """Write down that the end has come."""
+        await super().close()
+        write("closed", self.name)
+
     async def run(self, request: Inputs, ctx: Context) -> Any:
-        """Run the one node."""
+        """Run the one node; JSON has no way to say a class."""
+        if request.get("unspeakable"):
+            return {"secret": PatientAgent}
         return await self.step(request, ctx)
 
     @node(Node("step", line=5, timeout_s=120.0))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from irc_runtime import tracing
+from irc_runtime.errors import raised_at
 
 DEBUG = logging.DEBUG
 INFO = logging.INFO
@@ -59,4 +60,5 @@ class JsonLines(logging.Formatter):
             line.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = type(record.exc_info[1]).__name__
+            line["raised_at"] = raised_at(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
