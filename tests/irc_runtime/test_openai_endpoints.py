@@ -9,61 +9,20 @@ import openai
 import pytest
 
 from tests.irc_runtime.compiled_agents import serving
+from tests.irc_runtime.conversations import (
+    ASKED,
+    CONCIERGE,
+    ECHO,
+    NO_CONVERSATION,
+    TRACE,
+    ask,
+    client,
+    streamed,
+    texts,
+)
 from tests.irc_runtime.served import Served
 from tests.standins.openai_server import OpenAIServer
-from tests.standins.openai_wire import Answer, CutConnection, Failure
-
-CONCIERGE = Path("tests/golden/good_conversation/flow.yaml")
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-ASKED: Any = [
-    {"role": "system", "content": "Be quick."},
-    {
-        "role": "user",
-        "content": [{"type": "text", "text": "When is "}, {"type": "text", "text": "tea?"}],
-    },
-]
-
-ECHO = """\
-version: "1.0"
-metadata: {name: echo}
-context: {optional: [messages, form, temperature]}
-nodes:
-  tell:
-    inputs: [{name: messages, type: array}]
-    outputs: [{name: told, type: object}]
-    transform:
-      mode: code
-      spec: |
-        def transform(inputs, context, state):
-            count = len(inputs["messages"])
-            if context.form == "content":
-                return {"told": {"content": f"{count} messages", "count": count}}
-            if context.form == "fields":
-                kept = ("session_id", "temperature", "colour")
-                return {"told": {"user": context.user_id, **{key: context.get(key) for key in kept}}}
-            return {"told": {"count": count}}
-edges:
-  - {from: _input.messages, to: tell}
-  - {from: tell, to: _output}
-"""
-
-NO_CONVERSATION = """\
-version: "1.0"
-metadata: {name: adder}
-context: {requires: [number]}
-nodes:
-  add:
-    inputs: [{name: number, type: number}]
-    outputs: [{name: sum, type: number}]
-    transform:
-      mode: code
-      spec: |
-        def transform(inputs, context, state):
-            return {"sum": inputs["number"] + 1}
-edges:
-  - {from: _input.number, to: add}
-  - {from: add, to: _output}
-"""
+from tests.standins.openai_wire import Answer
 
 
 @pytest.fixture(scope="module")
@@ -90,27 +49,6 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def adder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(NO_CONVERSATION, "adder", tmp_path_factory.mktemp("adder")) as agent:
         yield agent
-
-
-def client(agent: Served, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=agent.url("/openai/v1"), api_key="any", **options)
-
-
-def ask(agent: Served, **parameters: Any) -> Any:
-    """The completion of an agent, or its stream; parameters are the client's."""
-    arguments = {"model": agent.name, "messages": ASKED, **parameters}
-    return client(agent).chat.completions.create(**arguments)
-
-
-def streamed(agent: Served, **parameters: Any) -> list[Any]:
-    """The chunks of an agent's answer."""
-    return list(ask(agent, stream=True, **parameters))
-
-
-def texts(chunks: list[Any]) -> list[str]:
-    """The pieces of text in chunks."""
-    deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
-    return [delta.content for delta in deltas if delta.content]
 
 
 def test_a_conversation_is_answered(concierge: Served, model: OpenAIServer) -> None:
@@ -198,97 +136,6 @@ def test_declared_fields_reach_the_prompt(concierge: Served, model: OpenAIServer
     model.script(Answer("Yes."))
     ask(concierge, extra_body={"hotel": "Ritz"})
     assert model.last.prompt("system") == "You are the concierge of Ritz."
-
-
-def test_another_attempt_goes_on_where_the_first_broke_off(
-    concierge: Served, model: OpenAIServer
-) -> None:
-    model.script(Answer("At four, today.", cut_after=3), Answer("At four, today."))
-    assert texts(streamed(concierge)) == ["At ", "four, ", "today."]
-
-
-def test_an_answer_that_is_begun_anew_in_other_words_is_an_error(
-    concierge: Served, model: OpenAIServer
-) -> None:
-    model.script(Answer("At four, today.", cut_after=3), Answer("Tea is at four."))
-    said: list[str] = []
-    with pytest.raises(openai.APIError, match="begun anew") as caught:
-        for chunk in ask(concierge, stream=True):
-            said += texts([chunk])
-    assert said == ["At ", "four, "]
-    assert caught.value.code == "restarted"
-
-
-def test_a_failure_amid_a_stream_is_an_error_event(concierge: Served, model: OpenAIServer) -> None:
-    model.script(Answer("At four.", cut_after=2), Failure(400))
-    said: list[str] = []
-    with pytest.raises(openai.APIError, match="node 'answer' failed") as caught:
-        for chunk in ask(concierge, stream=True):
-            said += texts([chunk])
-    assert said == ["At "]
-    assert not isinstance(caught.value, openai.APIStatusError)
-    body: Any = caught.value.body
-    assert (body["type"], body["node"], body["location"]) == (
-        "server_error",
-        "answer",
-        "flow.yaml:13",
-    )
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_failed_flow_is_an_internal_error_that_is_not_tried_again(
-    concierge: Served, model: OpenAIServer, stream: bool
-) -> None:
-    model.script(CutConnection(), Failure(500))
-    seen = len(model.requests)
-    with pytest.raises(openai.InternalServerError, match="node 'answer' failed") as caught:
-        ask(concierge, stream=stream)
-    assert caught.value.status_code == 500
-    assert caught.value.type == "server_error"
-    assert len(model.requests) == seen + 2  # the node's own attempts, and none of the client
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_model_that_is_asked_too_often_is_a_rate_limit(
-    concierge: Served, model: OpenAIServer, stream: bool
-) -> None:
-    model.script(Failure(429, retry_after_s=0), Failure(429, retry_after_s=2))
-    with pytest.raises(openai.RateLimitError) as caught:
-        ask(concierge, stream=stream)
-    assert caught.value.type == "rate_limit_error"
-    assert caught.value.response.headers["retry-after"] == "2"
-
-
-def test_a_deadline_bounds_the_answer(concierge: Served, model: OpenAIServer) -> None:
-    model.script(Answer("Late.", delay_s=20))
-    headers = {"x-envoy-expected-rq-timeout-ms": "300"}
-    with pytest.raises(openai.InternalServerError) as caught:
-        ask(concierge, extra_headers=headers)
-    assert (caught.value.status_code, caught.value.code) == (504, "timeout")
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_waits_no_longer_cancels_its_request(
-    concierge: Served, model: OpenAIServer, stream: bool
-) -> None:
-    model.abandoned.clear()
-    model.script(Answer("word " * 400, delay_s=1, pause_s=0.02))
-    with (
-        client(concierge, timeout=0.5, max_retries=0) as own,
-        pytest.raises(openai.APITimeoutError),
-    ):
-        own.chat.completions.create(model="concierge", messages=ASKED, stream=stream)
-    assert model.abandoned.wait(20), "the model is asked for more"
-
-
-def test_a_client_that_leaves_a_stream_cancels_its_request(
-    concierge: Served, model: OpenAIServer
-) -> None:
-    model.abandoned.clear()
-    model.script(Answer("word " * 600, pause_s=0.05))
-    with ask(concierge, stream=True) as stream:
-        assert next(iter(stream)).choices
-    assert model.abandoned.wait(20), "the model is asked for more"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import orjson
 
 from irc_runtime.context import Context
 from irc_runtime.errors import AgentError, FlowError
+from irc_runtime.events import WARNING, event
 from irc_runtime.serving import openai_errors
 from irc_runtime.streaming import StreamEvent
 
@@ -119,23 +120,23 @@ class ChunkedAnswer:
         self._said = ""
         self._heard: dict[str, str] = {}
 
-    def frames(self, event: StreamEvent) -> Iterator[bytes]:
+    def frames(self, said: StreamEvent) -> Iterator[bytes]:
         """What an event adds to the stream; ``result`` has the answer's text, ``error`` the failure.
 
         Raises:
             AgentError: the request failed before anything was sent.
         """
-        match event.kind:
+        match said.kind:
             case "token":
-                yield from self._token(event.data["node"], event.data["text"])
+                yield from self._token(said.data["node"], said.data["text"])
             case "restart":
-                self._heard[event.data["node"]] = ""
+                self._heard[said.data["node"]] = ""
             case "result":
-                yield from self._end(event.data)
+                yield from self._end(said.data)
             case "error":
                 if not self._said:
-                    raise event.data
-                yield self._failure(event.data)
+                    raise said.data
+                yield self._failure(said.data)
 
     def _token(self, node: str, text: str) -> Iterator[bytes]:
         if node not in self._answer_nodes:
@@ -146,6 +147,7 @@ class ChunkedAnswer:
 
     def _end(self, answer: str) -> Iterator[bytes]:
         if not answer.startswith(self._said):
+            event(WARNING, "answer_restarted", trace_id=self._completion.trace_id)
             yield self._failure(RestartedError())
             return
         yield from self._say(answer)
