@@ -82,7 +82,7 @@ def test_image_without_a_digest_is_refused_with_the_command_that_finds_it(tmp_pa
     result = CliRunner().invoke(image, arguments)
     assert result.exit_code == 1
     assert result.output == (
-        "Error: the base image 'python:3.11-slim' must be given by its digest: "
+        "Error: the image 'python:3.11-slim' must be given by its digest: "
         "python:3.11-slim@sha256:…; to find it: skopeo inspect --format '{{.Digest}}' "
         "docker://python:3.11-slim\n"
     )

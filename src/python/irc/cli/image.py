@@ -1,10 +1,13 @@
-"""``irc image``: the layers that agents share."""
+"""``irc image``: the layers that agents share, and what differs between images."""
 
 from __future__ import annotations
 
 import json
 import platform as machine
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ import click
 from irc.cli.output import COMPRESSION, reported
 
 if TYPE_CHECKING:
+    from irc.oci.comparison.view import SourceView
     from irc.oci.compression import Compression
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +33,7 @@ _PACKAGES = click.option(
 
 @click.group()
 def image() -> None:
-    """Make the layers that agents share."""
+    """Make the layers that agents share, and compare images."""
 
 
 @image.command()
@@ -97,6 +101,49 @@ def deps(pex: Path, output_dir: Path, compression: Compression) -> None:
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
         _write_json(output_dir / "deps.json", built.to_json())
+
+
+@image.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="Text for people, JSON for tools.")  # fmt: skip
+def diff(old: str, new: str, format_: str) -> None:
+    """Say what differs from the image OLD to NEW: fields, layers, and files in them.
+
+    Each is an OCI layout, an archive (of a layout, or of Docker), a folder that 'package' left behind, or
+    with docker:// and @sha256:DIGEST an image of a registry.
+
+    Exit status, as of diff: 0 nothing differs, 1 something does, 2 an image cannot be read.
+    """
+    from irc.oci.comparison.compare import compare
+    from irc.oci.comparison.render import render_json, render_text
+
+    try:
+        with reported(), _viewed(old) as first, _viewed(new) as second:
+            found = compare(first, second)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    click.echo(render_json(found) if format_ == "json" else render_text(found), nl=False)
+    sys.exit(0 if found.is_equal else 1)
+
+
+@contextmanager
+def _viewed(place: str) -> Iterator[SourceView]:
+    from irc.oci.base import Platform
+    from irc.oci.comparison.view import layout_of, read_source
+    from irc.oci.errors import ImageError
+    from irc.oci.sources import opened_source
+
+    name, _, hexadecimal = place.partition("@sha256:")
+    digest = f"sha256:{hexadecimal}" if hexadecimal else None
+    with opened_source(layout_of(name), digest, Platform.parse(_own_platform())) as source:
+        try:
+            view = read_source(source, digest)
+        except ImageError as error:
+            raise ImageError(f"{place}: {error}") from error
+        yield view
 
 
 def _own_platform() -> str:

@@ -54,9 +54,11 @@ def opened_source(place: str, digest: str | None, platform: Platform) -> Iterato
     elif transport in ("oci-archive", "docker-archive") or (transport is None and path.is_file()):
         with _opened_archive(path) as archive:
             yield archive
+    elif transport is None and name.startswith(("/", "./", "../")):
+        raise ImageError(f"{name}: no such file or folder")
     elif digest is None:
         raise ImageError(
-            f"the base image '{name}' must be given by its digest: {name}@sha256:…; "
+            f"the image '{name}' must be given by its digest: {name}@sha256:…; "
             f"to find it: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}"
         )
     else:
@@ -144,7 +146,7 @@ def read_document(source: Source, name: str) -> Any:
         try:
             return json.loads(file.read())
         except ValueError as error:
-            raise ImageError(f"{_said(name)} of the base image is not JSON: {error}") from None
+            raise ImageError(f"{_said(name)} of the image is not JSON: {error}") from None
 
 
 def _said(name: str) -> str:
