@@ -14,7 +14,7 @@ SECTIONS = {
     for title, _, body in (part.partition("\n") for part in PAGE.split("\n## ")[1:])
     if title.startswith("irc ")
 }
-FOR_THE_PLUGIN = {"image", "manifest", "package"}
+FOR_THE_PLUGIN = {"manifest", "package"}
 """Commands that people do not call; their options are in their help."""
 
 

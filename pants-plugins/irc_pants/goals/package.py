@@ -246,7 +246,6 @@ async def write_agent_files(
                 f"--lock={lock}",
                 *(("--manifest=manifest.json",) if manifests != EMPTY_DIGEST else ()),
                 *(("--helm",) if field_set.helm.value else ()),
-                f"--compression={field_set.image_compression.value}",
                 *((f"--repository={repository}",) if repository else ()),
             ),
             description=f"Package {field_set.address}",

@@ -116,7 +116,6 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
             lock=folder / "default.lock",
             repository=repository,
             manifest=folder / "manifest.json",
-            compression="gzip",
         ),
     )
 

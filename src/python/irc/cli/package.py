@@ -1,16 +1,10 @@
 """``irc package``: what ships of one agent."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from irc.cli.output import COMPRESSION, reported
-
-if TYPE_CHECKING:
-    from irc.oci.compression import Compression
+from irc.cli.output import reported
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -27,7 +21,6 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--manifest", type=_FILE, help="manifest.json of 'irc manifest', for KServe.")
 @click.option("--helm", is_flag=True, help="Also write a Helm chart, for KServe.")
 @click.option("--repository", metavar="REGISTRY/NAME", help="Where the image will be pushed.")
-@COMPRESSION
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where everything goes.")
 def package(
     agent: Path,
@@ -40,7 +33,6 @@ def package(
     manifest: Path | None,
     helm: bool,
     repository: str | None,
-    compression: Compression,
     output_dir: Path,
 ) -> None:
     """Write what an agent's target takes.
@@ -57,6 +49,6 @@ def package(
     with reported():
         image = None
         if base is not None and deps is not None and lock is not None:
-            image = ImageInputs(base, deps, lock, repository, compression, manifest, helm)
+            image = ImageInputs(base, deps, lock, repository, manifest, helm)
         for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
             click.echo(f"warning: {warning}", err=True)

@@ -14,7 +14,6 @@ from irc.manifests.helm import chart
 from irc.manifests.image import with_image
 from irc.manifests.kustomize import kustomization
 from irc.oci.base import Base
-from irc.oci.compression import Compression, compressor_version
 from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
 from irc.oci.errors import ImageError
@@ -67,7 +66,6 @@ class ImageInputs:
     deps: Path
     lock: Path
     repository: str | None
-    compression: Compression
     manifest: Path | None = None
     helm: bool = False
 
@@ -113,7 +111,7 @@ def _package_image(
     pex_info = read_pex_info(deps_pex)
     check_compatibility(base, third_party, pex_info)
     code = _with_version(agent, code, base, third_party, output / "agent")
-    image = _write_image(agent, code, base, third_party, inputs.compression, output / "image")
+    image = _write_image(agent, code, base, third_party, output / "image")
     reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
@@ -176,7 +174,6 @@ def _write_image(
     code: Code,
     base: Base,
     third_party: ThirdParty,
-    compression: Compression,
     root: Path,
 ) -> Image:
     layers = [
@@ -184,8 +181,8 @@ def _write_image(
         *(ImageLayer(item.layer, "third-party") for item in third_party.layers),
     ]
     if code.shared:
-        layers.append(ImageLayer(write_shared_layer(root, code, compression), "first-party"))
-    layers.append(ImageLayer(write_flow_layer(root, code, compression), "flow"))
+        layers.append(ImageLayer(write_shared_layer(root, code), "first-party"))
+    layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
     annotations = {
         "org.opencontainers.image.title": agent.name,
         "org.opencontainers.image.description": agent.description,
@@ -237,7 +234,7 @@ def _describe(
         },
         "distributions": list(third_party.distributions),
         "python": third_party.python,
-        "compressor": compressor_version(inputs.compression),
+        "compressor": third_party.compressor,
     }
 
 

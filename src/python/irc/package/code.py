@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from irc.oci.blobs import Layer
 from irc.oci.bytecode import compile_pyc, pyc_path
-from irc.oci.compression import Compression
 from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, bytes_file, disk_file, write_layer
 from irc.package.agent import Agent
@@ -67,15 +66,15 @@ def copy_documents(agent: Agent, generated: Path, sources: Path, output: Path) -
             shutil.copyfile(path, output / path.name)
 
 
-def write_shared_layer(root: Path, code: Code, compression: Compression) -> Layer:
+def write_shared_layer(root: Path, code: Code) -> Layer:
     """Modules with their byte code: the file system is read-only when they are imported."""
-    return write_layer(root, _shared_entries(code.shared), compression)
+    return write_layer(root, _shared_entries(code.shared))
 
 
-def write_flow_layer(root: Path, code: Code, compression: Compression) -> Layer:
+def write_flow_layer(root: Path, code: Code) -> Layer:
     """Sources alone: the layer moves with every edit, and compiling them takes milliseconds."""
     entries = (disk_file(f"{APP}/{name}", path) for name, path in code.flow.items())
-    return write_layer(root, entries, compression)
+    return write_layer(root, entries)
 
 
 def _shared_entries(files: Files) -> Iterator[Entry]:
