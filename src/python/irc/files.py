@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write to, which takes its place when all is written, and is gone otherwise.
+
+    Raises:
+        OSError: there is something in its place by then, for one that another process has written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        beside = Path(place, "new")
+        beside.mkdir()
+        yield beside
+        beside.rename(folder)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ def test_documents_refer_to_each_other_by_digest(tmp_path: Path) -> None:
     assert [layer["digest"] for layer in manifest["layers"]] == [
         item.layer.digest for item in layers
     ]
-    assert manifest["annotations"] == {"title": "x", "irc.layers": "base,flow"}
+    assert manifest["annotations"] == {"title": "x", "irc.layers": "base:1,flow:1"}
 
     config = json.loads(blob_path(tmp_path, image.config.digest).read_bytes())
     assert config["created"] == "1970-01-01T00:00:00Z"

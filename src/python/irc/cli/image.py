@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from irc.cli.output import COMPRESSION, reported
+from irc.files import write_files
 
 if TYPE_CHECKING:
     from irc.oci.comparison.view import SourceView
@@ -152,7 +153,4 @@ def _own_platform() -> str:
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(document, indent=2) + "\n")
-    beside.replace(path)
+    write_files(path.parent, {path.name: json.dumps(document, indent=2) + "\n"})

@@ -109,8 +109,10 @@ def new_blob(root: Path) -> Iterator[BlobFile]:
             yield blob
         os.chmod(name, 0o644)
         os.replace(name, blob_path(root, blob.digest))
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(folder)  # of a write, to a disk that is full
         raise
 
 

@@ -4,12 +4,14 @@ The documents follow the OCI image specification 1.1; keys are sorted and nothin
 or where they are written.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from irc.files import write_files
 from irc.oci.base import Platform
 from irc.oci.blobs import (
     MEDIA_TYPE_CONFIG,
@@ -25,8 +27,8 @@ TAG = "latest"
 
 Role = Literal["base", "third-party", "first-party", "flow"]
 
-# Of the manifest: the role of each layer from the lowest up, with commas. One annotation a layer would
-# be pushed with every edit.
+# Of the manifest: roles from the lowest layer up and how many layers have each, as
+# "base:1,third-party:9,first-party:1,flow:1". It is pushed with every edit, hence so short.
 ROLES_ANNOTATION = "irc.layers"
 
 
@@ -92,7 +94,7 @@ def write_image(
                 "layers": [item.layer.descriptor.to_oci() for item in layers],
                 "annotations": {
                     **annotations,
-                    ROLES_ANNOTATION: ",".join(item.role for item in layers),
+                    ROLES_ANNOTATION: _roles(layers),
                 },
             }
         ),
@@ -103,8 +105,9 @@ def write_image(
         "annotations": {"org.opencontainers.image.ref.name": TAG},
     }
     index = {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": [entry]}
-    (root / "oci-layout").write_bytes(_encode({"imageLayoutVersion": "1.0.0"}))
-    (root / "index.json").write_bytes(_encode(index))
+    # The index last: a layout without one is none.
+    for name, document in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", index)):
+        write_files(root, {name: _encode(document).decode()})
     return Image(manifest, config, tuple(layers))
 
 
@@ -112,6 +115,21 @@ def merged_environment(base: Sequence[str], own: Mapping[str, str]) -> list[str]
     """``NAME=value`` lines of the base, in its order, overridden and followed by one's own."""
     merged = dict(line.split("=", 1) for line in base if "=" in line) | dict(own)
     return [f"{name}={value}" for name, value in merged.items()]
+
+
+def _roles(layers: Sequence[ImageLayer]) -> str:
+    runs = itertools.groupby(layers, key=lambda item: item.role)
+    return ",".join(f"{role}:{len(list(run))}" for role, run in runs)
+
+
+def read_roles(annotation: str) -> list[str]:
+    """The role of each layer, from the lowest up.
+
+    Raises:
+        ValueError: not as an image of irc has it.
+    """
+    runs = (run.partition(":") for run in annotation.split(","))
+    return [role for role, _, count in runs for _ in range(int(count))]
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:

@@ -7,8 +7,11 @@ repository, and what is small moves with what is small.
 
 import os
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +21,7 @@ from irc.oci.blobs import Layer
 from irc.oci.collisions import check_collisions, without_repetitions
 from irc.oci.compression import Compression, compressor_version
 from irc.oci.distributions import Distribution, layer_entries, read_distributions
+from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, write_layer
 
 SITE_PACKAGES = "opt/agent/site-packages"
@@ -101,18 +105,22 @@ def build_third_party(
     Returns:
         What was built, and warnings (what two distributions both have).
     Raises:
-        ImageError: the folder is not a packed PEX, or two distributions have modules of one name.
+        ImageError: the folder is not a packed PEX, an archive in it is damaged, two distributions
+            have modules of one name, or the system has ended a process that writes layers.
     """
     groups = group(read_distributions(pex))
     warnings = check_collisions(groups)
     workers = min(len(groups), len(os.sched_getaffinity(0)), _MAX_WORKERS)
     order = sorted(range(len(groups)), key=lambda i: -sum(item.size for item in groups[i]))
-    layers: dict[int, Layer] = {}
     with ProcessPoolExecutor(workers or 1) as pool:
         write = partial(_write, output, compression)
         written = pool.map(write, [groups[index] for index in order])
-        for index, layer in zip(order, written, strict=True):
-            layers[index] = layer
+        try:
+            layers = dict(zip(order, written, strict=True))
+        except BrokenProcessPool:
+            raise ImageError(
+                "the system has ended a process that writes layers: for lack of memory, if nobody else"
+            ) from None
     built = ThirdParty(
         tuple(
             ThirdPartyLayer(layers[index], tuple(item.requirement for item in items))
@@ -125,7 +133,11 @@ def build_third_party(
 
 
 def _write(output: Path, compression: Compression, distributions: Sequence[Distribution]) -> Layer:
-    return write_layer(output, _entries(distributions), compression)
+    try:
+        return write_layer(output, _entries(distributions), compression)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        names = ", ".join(item.archive.name for item in distributions)
+        raise ImageError(f"damaged among {names}: {error}") from None
 
 
 def _entries(distributions: Sequence[Distribution]) -> Iterator[Entry]:

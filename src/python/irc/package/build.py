@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from irc.emit.compose import compose_file
 from irc.emit.documents import yaml_document
-from irc.files import write_files
+from irc.files import whole_folder, write_files
 from irc.manifests.helm import chart
 from irc.manifests.image import with_image
 from irc.manifests.kustomize import kustomization
@@ -78,9 +78,16 @@ def package(inputs: Inputs, output: Path) -> tuple[str, ...]:
     Raises:
         ImageError: an input is missing or does not fit the others, or ``output`` is not empty:
             what an earlier package left there must not be shipped with this one.
+        OSError: the disk is full; nothing is left behind.
     """
     if output.is_dir() and any(output.iterdir()):
         raise ImageError(f"{output} is not empty")
+    with whole_folder(output) as beside:
+        warnings = _package(inputs, beside)
+    return warnings
+
+
+def _package(inputs: Inputs, output: Path) -> tuple[str, ...]:
     agent = read_agent(inputs.agent)
     code = read_code(agent, inputs.generated, inputs.sources)
     warnings: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 from irc.oci.base import Platform
 from irc.oci.blobs import MEDIA_TYPE_CONFIG
 from irc.oci.errors import ImageError
-from irc.oci.image import ROLES_ANNOTATION
+from irc.oci.image import ROLES_ANNOTATION, read_roles
 from irc.oci.sources import ArchiveSource, Source, read_document
 
 _TAR = "application/vnd.oci.image.layer.v1.tar"
@@ -103,9 +103,8 @@ def _add_image(
         raise ImageError(f"holds several images for {platform}: name one by @sha256:<digest>")
     annotations = manifest.get("annotations") or {}
     layers = manifest["layers"]
-    roles: list[str | None] = [*annotations.get(ROLES_ANNOTATION, "").split(",")]
-    if len(roles) != len(layers):
-        roles = [None] * len(layers)
+    written = annotations.get(ROLES_ANNOTATION)
+    roles = [None] * len(layers) if written is None else read_roles(written)
     diff_ids = config["rootfs"]["diff_ids"]
     images[platform] = ImageView(
         digest,
