@@ -8,8 +8,8 @@ import pytest
 
 SOURCES = Path("src/python")
 ALWAYS = ("irc_runtime.agent", "irc_runtime.serving")
-#: What serving uses of what kserve itself requires.
-OF_KSERVE = {"httpx", "jwt"}
+#: What serving uses: of what kserve itself requires, and what sends traces.
+OF_SERVING = {"httpx", "jwt", "opentelemetry", "prometheus_client"}
 HEAVY = {
     "anthropic",
     "boto3",
@@ -21,7 +21,9 @@ HEAVY = {
     "jinja2",
     "jwt",
     "openai",
+    "opentelemetry",
     "pandas",
+    "prometheus_client",
     "pyarrow",
     "redis",
 }
@@ -88,7 +90,7 @@ def carried(*modules: str) -> set[str]:
 )
 def test_an_agent_carries_what_it_uses(modules: tuple[str, ...], libraries: set[str]) -> None:
     assert carried(*ALWAYS, *(f"irc_runtime.{module}" for module in modules)) == (
-        libraries | OF_KSERVE
+        libraries | OF_SERVING
     )
 
 

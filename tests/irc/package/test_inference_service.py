@@ -95,8 +95,25 @@ def test_metadata() -> None:
             "tier": "front",
             "app.kubernetes.io/part-of": "shop",
         },
-        "annotations": {"owner": "team"},
+        "annotations": {
+            "owner": "team",
+            "prometheus.kserve.io/port": "8080",
+            "prometheus.kserve.io/path": "/metrics",
+        },
     }
+
+
+def test_where_metrics_are_depends_on_who_is_scraped() -> None:
+    standard = {"serving.kserve.io/deploymentMode": "Standard"}
+    own = {**standard, "prometheus.io/scrape": "false"}
+    assert manifest({**KSERVE, "annotations": standard})["metadata"]["annotations"] == {
+        **standard,
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "8080",
+        "prometheus.io/path": "/metrics",
+    }
+    annotations = manifest({**KSERVE, "annotations": own})["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "false"
 
 
 def test_scaling() -> None:
@@ -219,7 +236,7 @@ def test_container_is_locked_down() -> None:
 
 def test_what_the_flow_does_not_set_is_left_to_the_cluster() -> None:
     document = manifest(NOTHING)
-    assert set(document["metadata"]) == {"name", "labels"}
+    assert set(document["metadata"]) == {"name", "labels", "annotations"}
     assert set(document["spec"]["predictor"]) == {"containers"}
     assert "resources" not in container(NOTHING)
     assert {item["name"] for item in container(NOTHING)["env"]} == {

@@ -68,7 +68,7 @@ def inference_service(kserve: dict[str, Any]) -> dict[str, Any]:
             name=name,
             namespace=kserve.get("namespace"),
             labels={"app.kubernetes.io/name": name, **(kserve.get("labels") or {})},
-            annotations=kserve.get("annotations") or None,
+            annotations={**_scraping(kserve), **(kserve.get("annotations") or {})},
         ),
         spec=V1beta1InferenceServiceSpec(
             predictor=V1beta1PredictorSpec(
@@ -85,6 +85,15 @@ def inference_service(kserve: dict[str, Any]) -> dict[str, Any]:
     )
     document: dict[str, Any] = ApiClient().sanitize_for_serialization(service)
     return document
+
+
+def _scraping(kserve: dict[str, Any]) -> dict[str, str]:
+    """Where metrics are: for Prometheus itself, or with Knative for its proxy, which is scraped."""
+    if _is_deployment(kserve):
+        prefix, scrape = "prometheus.io", {"prometheus.io/scrape": "true"}
+    else:
+        prefix, scrape = "prometheus.kserve.io", {}
+    return {**scrape, f"{prefix}/port": str(PORT), f"{prefix}/path": "/metrics"}
 
 
 def _container(kserve: dict[str, Any]) -> V1Container:

@@ -11,8 +11,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as gen_ai
-from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -61,12 +59,12 @@ class OpenTelemetryTracer:
         parent = contexts.get_current()
         if not trace.get_current_span(parent).get_span_context().is_valid:
             parent = propagate.extract(context.headers, parent)
-        attributes = {
-            gen_ai.GEN_AI_OPERATION_NAME: gen_ai.GenAiOperationNameValues.INVOKE_WORKFLOW.value,
-            gen_ai.GEN_AI_WORKFLOW_NAME: name,
+        attributes: Attributes = {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.workflow.name": name,
         }
         span = self._tracer.start_span(
-            f"invoke_workflow {name}", parent, SpanKind.SERVER, attributes
+            f"invoke_workflow {name}", parent, SpanKind.SERVER, dict(attributes)
         )
         trace_id = trace.format_trace_id(span.get_span_context().trace_id)
         context.join_trace(trace_id)
@@ -109,7 +107,7 @@ class OpenTelemetryTracer:
     def fail(self, error_type: str) -> None:
         """Say that what the current span measures has failed."""
         span = trace.get_current_span()
-        span.set_attribute(ERROR_TYPE, error_type)
+        span.set_attribute("error.type", error_type)
         span.set_status(StatusCode.ERROR)
 
     def current(self) -> Span:
@@ -164,7 +162,7 @@ class _Open:
 
     def _fail(self, error: Exception) -> None:
         """Say what failed, without content; what a caller did wrong is no failure of the request."""
-        self._span.set_attribute(ERROR_TYPE, error_type(error))
+        self._span.set_attribute("error.type", error_type(error))
         span_kind = getattr(self._span, "kind", None)
         if span_kind is SpanKind.SERVER and isinstance(error, AgentError) and error.status < 500:
             return
