@@ -97,6 +97,36 @@ def found(text: str) -> list[str]:
     return [name for name, secret in SECRETS.items() if secret in text]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HOPSWORKS_API_KEY", "s3ntinel-other"),
+        ("REDIS_URL", "redis://:s3ntinel-other@127.0.0.1:{redis}/0"),
+        ("REDIS_URL", "s3ntinel-redis"),
+        ("HTTPS_PROXY", "gopher://u:s3ntinel-proxy@127.0.0.1"),
+        ("OPENAI_BASE_URL", "http://u:s3ntinel-url@[::1"),
+        ("AZURE_OPENAI_ENDPOINT", "http://u:s3ntinel-url@[::1"),
+        ("ANTHROPIC_BASE_URL", "http://u:s3ntinel-url@[::1"),
+        ("BEDROCK_URL", "http://u:s3ntinel-url@[::1"),
+    ],
+)
+def test_secrets_are_not_said_by_an_agent_that_does_not_load(
+    edges: Edges,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+) -> None:
+    for name, text in edges.environment.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setenv(variable, value.format(redis=edges.redis.port))
+    with pytest.raises(LoadError) as caught:
+        secretive_agent.SecretiveAgent().load()
+    for text in (str(caught.value), caught.value.reason, caplog.text):
+        assert "s3ntinel" not in text
+        assert found(text) == []
+
+
 def test_secrets_are_nowhere_when_every_edge_fails(
     edges: Edges, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,34 +164,4 @@ def test_secrets_are_nowhere_when_every_edge_fails(
     assert {event["event"] for event in agent.events} >= {"attempt_failed", "node_failed"}
     assert "request_predict_seconds" in metrics
     for text in (*said, metrics, agent.log, *capfd.readouterr()):
-        assert found(text) == []
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("HOPSWORKS_API_KEY", "s3ntinel-other"),
-        ("REDIS_URL", "redis://:s3ntinel-other@127.0.0.1:{redis}/0"),
-        ("REDIS_URL", "s3ntinel-redis"),
-        ("HTTPS_PROXY", "gopher://u:s3ntinel-proxy@127.0.0.1"),
-        ("OPENAI_BASE_URL", "http://u:s3ntinel-url@[::1"),
-        ("AZURE_OPENAI_ENDPOINT", "http://u:s3ntinel-url@[::1"),
-        ("ANTHROPIC_BASE_URL", "http://u:s3ntinel-url@[::1"),
-        ("BEDROCK_URL", "http://u:s3ntinel-url@[::1"),
-    ],
-)
-def test_secrets_are_not_said_by_an_agent_that_does_not_load(
-    edges: Edges,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    variable: str,
-    value: str,
-) -> None:
-    for name, text in edges.environment.items():
-        monkeypatch.setenv(name, text)
-    monkeypatch.setenv(variable, value.format(redis=edges.redis.port))
-    with pytest.raises(LoadError) as caught:
-        secretive_agent.SecretiveAgent().load()
-    for text in (str(caught.value), caught.value.reason, caplog.text):
-        assert "s3ntinel" not in text
         assert found(text) == []
