@@ -1,6 +1,9 @@
 """Layers of third-party distributions, from a packed PEX."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,31 @@ def test_zstd_layers_hold_the_same(tmp_path: Path) -> None:
     assert zstd.layer.diff_id == gzip.layer.diff_id
     assert zstd.layer.digest != gzip.layer.digest
     assert_describes(tmp_path / "out", zstd.layer)
+
+
+MEASURED = """\
+import resource, subprocess, sys
+subprocess.run([sys.executable, "-m", "irc", *sys.argv[1:]], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_memory_does_not_grow_with_distributions(tmp_path: Path, compression: str) -> None:
+    """Of the command and both processes that it starts; each may take a third of 200 MB."""
+    large: Distributions = {
+        f"{name}-1.0": {f"{name}.bin": bytes(150_000_000)} for name in ("one", "two")
+    }
+    pex = write_packed_pex(tmp_path / "pex", large)
+    command = ["image", "deps", "--pex", str(pex), "--output-dir", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *command, f"--compression={compression}"],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) * 1024 < 200_000_000 / 3
 
 
 def test_command_writes_deps_json(tmp_path: Path) -> None:

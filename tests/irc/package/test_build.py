@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,31 +66,21 @@ def test_outputs(tmp_path: Path) -> None:
     }
 
 
-def test_layers_part_what_flows_share_from_the_flow(tmp_path: Path) -> None:
+LISTING = Path(__file__).parent / "listings" / "demo.txt"
+
+
+def test_listing_of_all_layers(tmp_path: Path, update: bool) -> None:
+    """``listings/demo.txt``: what each layer of an image holds, from the lowest up."""
     package(write_inputs(tmp_path), tmp_path / "out")
-    described = read_json(tmp_path / "out/image.json")
-    assert [layer["role"] for layer in described["layers"]] == [
-        "base",
-        "third-party",
-        "first-party",
-        "flow",
-    ]
-    shared, flow = (Layer.from_json(layer) for layer in described["layers"][2:])
-    assert listing(tmp_path / "out/image", shared)[3:] == [
-        "d 0755 opt/agent/app/shared 0",
-        "- 0644 opt/agent/app/shared/code.py 14",
-        "d 0755 opt/agent/app/shared/__pycache__ 0",
-        listing(tmp_path / "out/image", shared)[-1],
-    ]
-    assert listing(tmp_path / "out/image", flow)[3:] == [
-        "d 0755 opt/agent/app/flows 0",
-        "d 0755 opt/agent/app/flows/demo 0",
-        "- 0644 opt/agent/app/flows/demo/agent.map.json 2",
-        "- 0644 opt/agent/app/flows/demo/agent.py 50",
-        "d 0755 opt/agent/app/flows/demo/prompts 0",
-        "- 0644 opt/agent/app/flows/demo/prompts/answer.j2 5",
-        "- 0644 opt/agent/app/irc-version.json 377",
-    ]
+    shutil.copytree(tmp_path / "shared/blobs", tmp_path / "out/image/blobs", dirs_exist_ok=True)
+    lines = []
+    for layer in read_json(tmp_path / "out/image.json")["layers"]:
+        lines.append(f"# {layer['role']}")
+        lines += listing(tmp_path / "out/image", Layer.from_json(layer))
+    text = "".join(f"{line}\n" for line in lines)
+    if update:
+        LISTING.write_text(text)
+    assert text == LISTING.read_text()
 
 
 def test_image_runs_the_agent_as_nobody_in_particular(tmp_path: Path) -> None:
