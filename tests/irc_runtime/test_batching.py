@@ -208,3 +208,19 @@ def test_closing_gives_up_what_is_under_way() -> None:
         assert [questions for _, _, questions in store.calls] == [["a"]]
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_closing_leaves_nobody_waiting_whenever_it_comes(turns: int) -> None:
+    async def main() -> None:
+        store = Store()
+        asked = [asyncio.create_task(store.batcher(place, "a")) for place in "pq"]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked.append(asyncio.create_task(store.batcher("p", "b")))
+        await asyncio.sleep(0)
+        await store.batcher.close()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(result) for result in results] == [asyncio.CancelledError] * 3
+
+    run_virtually(main())

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from irc_runtime.agent import Agent
+from irc_runtime.branches import Branches
+from irc_runtime.context import Context
 from irc_runtime.errors import FeatureStoreError, LoadError, RowNotFoundError
-from irc_runtime.features import FeatureRead, connect_features
+from irc_runtime.features import FeatureRead, FeatureStore, connect_features
 from irc_runtime.hopsworks import session
 from irc_runtime.hopsworks.features import HopsworksFeatures
+from irc_runtime.node import Inputs, Node, Outputs, node
 from tests.irc_runtime.hopsworks_project import hopsworks_project
 from tests.standins.hopsworks_api import Hopsworks
 
@@ -24,6 +28,7 @@ VIEW = FeatureRead("customers_v3", kind="feature_view", key=("customer_id",))
 PLAN = FeatureRead(
     "customers", kind="feature_view", version=3, key=("customer_id",), features=("plan",)
 )
+NOTE = FeatureRead("notes", kind="feature_view", key=("customer_id",), features=("note",))
 U1 = {
     "customer_id": "u1",
     "event_time": "2024-06-01T10:30:00.500000Z",
@@ -70,15 +75,55 @@ def test_reads_of_one_moment_are_one_call_and_fail_apart(project: Hopsworks) -> 
     assert [len(body["entries"]) for body in project.asked(BATCH)] == [3]
 
 
+def test_nodes_side_by_side_and_requests_of_one_time_read_together(project: Hopsworks) -> None:
+    """Two branches of a flow read the same view, and a third another one, in ten requests."""
+
+    class Reading(Agent):
+        features: FeatureStore
+
+        async def run(self, request: Inputs, ctx: Context) -> Any:
+            async with Branches() as branches:
+                plan = branches.start(self.plan(request, ctx))
+                whole = branches.start(self.whole(request, ctx))
+                note = branches.start(self.note(request, ctx))
+                return {**await plan, **await whole, **await note}
+
+        @node(Node("plan"))
+        async def plan(self, inputs: Inputs, ctx: Context) -> Outputs:
+            return await self.features.read(PLAN, {"customer_id": "u1"})
+
+        @node(Node("whole"))
+        async def whole(self, inputs: Inputs, ctx: Context) -> Outputs:
+            return {"whole": await self.features.read(VIEW, {"customer_id": "u1"})}
+
+        @node(Node("note"))
+        async def note(self, inputs: Inputs, ctx: Context) -> Outputs:
+            return await self.features.read(NOTE, {"customer_id": "u1"})
+
+    async def main() -> None:
+        agent = Reading()
+        agent.features = connect_features(PLAN, VIEW, NOTE)
+        agent.load()
+        try:
+            answers = await asyncio.gather(*(agent.predict({}) for _ in range(10)))
+        finally:
+            await agent.close()
+        assert answers == [{"plan": "gold", "whole": U1, "note": "vip"}] * 10
+
+    asyncio.run(main())
+    asked = {body["featureViewName"]: len(body["entries"]) for body in project.asked(BATCH)}
+    assert asked == {"customers": 20, "notes": 10}
+    assert len(project.asked(BATCH)) == 2
+
+
 def test_a_missing_row_is_an_error_and_a_row_of_nulls_is_a_row(project: Hopsworks) -> None:
-    note = FeatureRead("notes", kind="feature_view", key=("customer_id",), features=("note",))
-    found = asyncio.run(ask((note, "u1"), (note, "nobody"), (note, "u2"), (note, "no one")))
+    found = asyncio.run(ask((NOTE, "u1"), (NOTE, "nobody"), (NOTE, "u2"), (NOTE, "no one")))
     assert (found[0], found[2]) == ({"note": "vip"}, {"note": None})
     assert isinstance(found[1], RowNotFoundError)
     assert isinstance(found[3], RowNotFoundError)
     assert found[1].reason == "'notes' version 1 has no row for that key"
-    assert asyncio.run(ask((note, "u2"))) == [{"note": None}]
-    found = asyncio.run(ask((note, "u1"), (note, "nobody"), (note, "no one")))
+    assert asyncio.run(ask((NOTE, "u2"))) == [{"note": None}]
+    found = asyncio.run(ask((NOTE, "u1"), (NOTE, "nobody"), (NOTE, "no one")))
     assert [type(answer) for answer in found] == [dict, RowNotFoundError, RowNotFoundError]
 
 

@@ -28,10 +28,10 @@ MAX_QUESTIONS = 100
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A call under way, and how many still wait for it."""
+    """A call, and how many still wait for it; ``task`` is there once it has begun."""
 
-    task: "asyncio.Task[None]"
     waiting: int
+    task: "asyncio.Task[None] | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class Batcher(Generic[Place, Question, Answer]):
         finally:
             if asked.call is not None:
                 asked.call.waiting -= 1
-                if not (asked.call.waiting or self._finish):
+                if asked.call.task is not None and not (asked.call.waiting or self._finish):
                     asked.call.task.cancel()
 
     async def close(self) -> None:
@@ -121,6 +121,9 @@ class Batcher(Generic[Place, Question, Answer]):
             for asked in gathered.waiting:
                 asked.future.cancel()
         self._places.clear()
+        await asyncio.sleep(
+            0
+        )  # calls begin that have not yet, or nothing would end their questions
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
@@ -137,36 +140,35 @@ class Batcher(Generic[Place, Question, Answer]):
             self._forget(place)
             return
         gathered.under_way += 1
-        task = asyncio.get_running_loop().create_task(self._run(place, now))
-        call = _Call(task, len(now))
+        call = _Call(len(now))
         for asked in now:
             asked.call = call
+        task = asyncio.get_running_loop().create_task(self._run(place, now, call))
         self._calls.add(task)
-        task.add_done_callback(lambda _: self._ended(place, now, task))
+        task.add_done_callback(self._calls.discard)
 
-    async def _run(self, place: Place, waiting: list[_Asked[Question, Answer]]) -> None:
+    async def _run(
+        self, place: Place, waiting: list[_Asked[Question, Answer]], call: _Call
+    ) -> None:
         try:
-            with self._span(place, [asked.span for asked in waiting]):
-                answers = await self._ask(place, [asked.question for asked in waiting])
-            for asked, answer in zip(waiting, answers, strict=True):
-                _settle(asked.future, answer)
+            if call.waiting or self._finish:  # or they have given up before it could begin
+                call.task = asyncio.current_task()
+                with self._span(place, [asked.span for asked in waiting]):
+                    answers = await self._ask(place, [asked.question for asked in waiting])
+                for asked, answer in zip(waiting, answers, strict=True):
+                    _settle(asked.future, answer)
         except Exception as error:  # noqa: BLE001  # whoever asked gets it
             for asked in waiting:
                 _settle(asked.future, error)
-
-    def _ended(
-        self, place: Place, waiting: list[_Asked[Question, Answer]], task: "asyncio.Task[None]"
-    ) -> None:
-        """A call is over, which may have been cancelled before it began."""
-        self._calls.discard(task)
-        for asked in waiting:
-            asked.future.cancel()  # does nothing to those that are settled
-        gathered = self._places.get(place)
-        if gathered is not None:
-            gathered.under_way -= 1
-            if gathered.waiting and not gathered.under_way:
-                self._flush(place)
-            self._forget(place)
+        finally:
+            for asked in waiting:
+                asked.future.cancel()  # does nothing to those that are settled
+            gathered = self._places.get(place)
+            if gathered is not None:
+                gathered.under_way -= 1
+                if gathered.waiting and not gathered.under_way:
+                    self._flush(place)
+                self._forget(place)
 
     def _forget(self, place: Place) -> None:
         """Keep nothing of a place where nothing goes on."""
