@@ -1,4 +1,4 @@
-"""Secrets of the environment are in no log, answer or metric, whatever fails."""
+"""Secrets of the environment are in no log, answer, metric or trace, whatever fails."""
 
 import os
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from tests.standins.bedrock_server import BedrockServer
 from tests.standins.hopsworks_api import API_KEY
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer, CutConnection, Failure, Malformed, Reply
+from tests.standins.otlp_collector import OtlpCollector
 from tests.standins.redis_server import RedisServer
 from tests.standins.web_server import WebServer
 
@@ -33,6 +34,7 @@ SECRETS = {
     "password of REDIS_URL": "s3ntinel-redis",
     "password of SHOP_URL": "s3ntinel-basic",
     "HOPSWORKS_API_KEY": API_KEY,
+    "OTEL_EXPORTER_OTLP_HEADERS": "authorization=s3ntinel-otlp",
     "a question": "s3ntinel question",
     "what a server says": "s3ntinel reply",
 }
@@ -55,6 +57,7 @@ class Edges:
         self.anthropic = stack.enter_context(AnthropicServer())
         self.bedrock = stack.enter_context(BedrockServer())
         self.web = stack.enter_context(WebServer())
+        self.collector = stack.enter_context(OtlpCollector())
         self.hopsworks = stack.enter_context(hopsworks_project(folder))
         self.redis = redis
         password = SECRETS["password of REDIS_URL"]
@@ -66,6 +69,7 @@ class Edges:
             **secrets,
             **self.hopsworks.environment(folder),
             "IRC_FEATURES": "hopsworks://",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
             "OPENAI_BASE_URL": self.openai.base_url,
             "OPENAI_LOG": "debug",
             "AZURE_OPENAI_ENDPOINT": self.openai.base_url.removesuffix("/v1"),
@@ -162,6 +166,8 @@ def test_secrets_are_nowhere_when_every_edge_fails(
     finally:
         agent.stop()
     assert {event["event"] for event in agent.events} >= {"attempt_failed", "node_failed"}
-    assert "request_predict_seconds" in metrics
-    for text in (*said, metrics, agent.log, *capfd.readouterr()):
+    assert "irc_node_failed_attempts_total" in metrics
+    spans = edges.collector.spans
+    assert {"attempt ask", "chat m", "GET", "attempt remember"} <= {span.name for span in spans}
+    for text in (*said, metrics, str(spans), agent.log, *capfd.readouterr()):
         assert found(text) == []
