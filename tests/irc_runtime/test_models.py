@@ -126,6 +126,19 @@ def test_a_retry_after_is_kept(server: OpenAIServer) -> None:
     assert caught.value.reason == "the model's server answered 429"
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("context_length_exceeded", " (context_length_exceeded)"), ("secret: sk-123", ""), ("", "")],
+)
+def test_the_name_of_an_error_is_said_and_no_other_words(
+    server: OpenAIServer, code: str, said: str
+) -> None:
+    server.script(Failure(400, "secret", code=code))
+    with pytest.raises(ModelError) as caught:
+        complete(prompt_of())
+    assert caught.value.reason == f"the model's server answered 400{said}"
+
+
 def test_a_server_that_is_down_cannot_be_reached(server: OpenAIServer) -> None:
     server.stop()
     with pytest.raises(ModelError, match="cannot be reached") as caught:

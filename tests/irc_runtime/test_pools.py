@@ -83,6 +83,23 @@ def test_a_redirection_is_not_followed(asked: Asked) -> None:
     assert len(asked.bodies) == 1
 
 
+def test_cookies_of_one_caller_are_not_sent_for_another(asked: Asked) -> None:
+    cookie = {"Set-Cookie": "session=one; Path=/"}
+    asked.server.script(Failure(503, headers=cookie), Answer("Hello."))
+    prompt = asked.prompt()
+    models = models_of(asked, prompt)
+
+    async def main() -> None:
+        with pytest.raises(ModelError):
+            await models.complete(prompt, {"query": "Why?"}, Context({}))
+        await models.complete(prompt, {"query": "Why?"}, Context({}))
+        await models.close()
+
+    asyncio.run(main())
+    headers = {name.lower() for name in asked.server.requests[1].headers}
+    assert "cookie" not in headers
+
+
 @OVER_HTTPX
 def test_a_proxy_that_is_none_is_found_at_load(
     asked: Asked, monkeypatch: pytest.MonkeyPatch

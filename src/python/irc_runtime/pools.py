@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 from irc_runtime import provider_errors
@@ -33,7 +34,8 @@ class Pool:
 class Pools:
     """The pools of one library: one for each event loop, and a served process has one of these.
 
-    Redirections are not followed: prompts, and keys in headers, would go to other hosts.
+    Redirections are not followed: prompts, and keys in headers, would go to other hosts. Cookies are
+    not kept: a pool is that of all callers.
 
     Args:
         make: makes the library's HTTP client of keywords as ``httpx.AsyncClient`` takes them.
@@ -76,6 +78,7 @@ class Pools:
             pool = Pool(self._make(follow_redirects=False, event_hooks=hooks), loop)
         except (ImportError, ValueError):  # it would quote the proxy's password
             raise LoadError("a proxy that the environment names cannot be used") from None
+        pool.http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._pools.append(pool)
         return pool
 

@@ -3,10 +3,13 @@
 Statuses, codes and types only: messages of a provider may quote content.
 """
 
+import re
 from collections.abc import Mapping
 
 from irc_runtime.errors import ModelError, ValidationFailedError
 from irc_runtime.retry_after import retry_after_s
+
+_NAME = re.compile(r"[A-Za-z_.]{1,64}")
 
 #: Problems of answers. The model does not want to answer.
 REFUSED = "the model refused to answer"
@@ -28,11 +31,11 @@ def status_error(
 
     Args:
         status: the HTTP status.
-        code: the provider's own name of the error.
+        code: the provider's own name of the error; said where it is one, and no sentence or key.
         headers: with how long to wait, where the server said so.
         retryable: whether the code alone says that another attempt can succeed.
     """
-    named = f" ({code})" if code else ""
+    named = f" ({code})" if code and _NAME.fullmatch(code) else ""
     return ModelError(
         f"the model's server answered {status}{named}",
         retryable=retryable or status in RETRYABLE_STATUSES or status >= 500,
