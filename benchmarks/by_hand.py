@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 from jsonschema import Draft202012Validator
 from stubs import CONSTANTS, Features, Models
 from tried import tried
@@ -14,7 +16,6 @@ from tried import tried
 from flows.support import agent as generated
 from flows.support.priority import transform as priority_of
 from irc_runtime.chat import Message
-from irc_runtime.prompt import environment
 
 
 class ByHand:
@@ -23,8 +24,9 @@ class ByHand:
     def __init__(self) -> None:
         prompt = generated.ANSWER_PROMPT
         assert prompt.system is not None and prompt.output_schema is not None
-        self._system = environment().from_string(prompt.system)
-        self._template = environment().from_string(prompt.template)
+        jinja = SandboxedEnvironment(undefined=StrictUndefined)
+        self._system = jinja.from_string(prompt.system)
+        self._template = jinja.from_string(prompt.template)
         self._is_reply = Draft202012Validator(prompt.output_schema.schema).is_valid
         self._is_history = Draft202012Validator(generated.REMEMBER_HISTORY_SCHEMA.schema).is_valid
         self._is_level = Draft202012Validator(generated.PRIORITY_LEVEL_SCHEMA.schema).is_valid

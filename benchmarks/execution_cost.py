@@ -14,7 +14,7 @@ import os
 import runpy
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ async def irc(name: str, folder: Path) -> Ask:
     agent = module.RequestsAgent()
     agent.load()
     headers = {"host": "127.0.0.1", "content-type": "application/json"}
-    return lambda: agent.predict({"query": QUERY}, headers)  # type: ignore[no-any-return]  # a module's
+    return lambda: agent.predict({"query": QUERY}, headers)
 
 
 async def by_hand(name: str, folder: Path) -> Ask:
@@ -104,7 +104,7 @@ async def promptflow(name: str, folder: Path) -> Ask:
     return ask
 
 
-SIDES: dict[str, Callable[[str, Path], Awaitable[Ask]]] = {
+SIDES: dict[str, Callable[[str, Path], Coroutine[Any, Any, Ask]]] = {
     "irc": irc,
     "by hand": by_hand,
     "langgraph": langgraph,
