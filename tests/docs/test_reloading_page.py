@@ -28,3 +28,12 @@ def test_settings_are_those_of_the_page() -> None:
         name = cells["flag"].strip("`-")
         assert cells["variable"] == f"`IRC_{name.upper()}`"
         assert str(defaults[name] or "none").removesuffix(".0") == cells["default"]
+
+
+def test_what_is_checked_has_tests() -> None:
+    checked = [row for row in rows(PAGE) if row.section == "What is checked"]
+    assert checked
+    for row in checked:
+        assert row.tests, row
+        for file, test in row.tests:
+            assert f"def {test}(" in Path(file).read_text(encoding="utf-8")

@@ -75,6 +75,7 @@ class Load:
                 group.create_task(self.repeat("streams", self.of_a_stream))
                 group.create_task(self.repeat("new channels", self.over_new_channels))
                 group.create_task(self.kept_connection())
+            for _ in range(12):  # a server that stops cancels one request in eight
                 group.create_task(self.kept_channel())
             try:
                 await until()
@@ -88,8 +89,10 @@ KINDS = {"new connections", "streams", "new channels", "kept connection", "kept 
 
 @asynccontextmanager
 async def channel(address: str) -> Any:
-    # Without its own pool, a channel would take the connection of another one.
-    client = InferenceGRPCClient(address, channel_args=[("grpc.use_local_subchannel_pool", 1)])
+    # Without its own pool, a channel would take the connection of another one; a second attempt,
+    # which KServe's client makes by itself, would hide a failure.
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+    client = InferenceGRPCClient(address, channel_args=options)
     try:
         yield client
     finally:
