@@ -148,6 +148,9 @@ def test_a_service_out_of_order_is_told_without_content(
             await features.read(PAST, {"customer_id": "u1"}, as_of="2024-07-01T00:00:00Z")
         service.failing = False
         assert caught.value.reason == "the feature store failed: FeatureStoreException"
+        assert caught.value.retryable
+        answer = await features.read(PAST, {"customer_id": "u1"}, as_of="2024-07-01T00:00:00Z")
+        assert answer["plan"] == "gold"
         await features.close()
 
     asyncio.run(main())
@@ -174,8 +177,23 @@ def test_the_latest_row_of_an_online_group_comes_by_sql(
         return engine
 
     monkeypatch.setattr("hsfs.core.util_sql._create_mysql_engine", make)
-    found = asyncio.run(ask((LATEST, "u1", None), (LATEST, "nobody", None)))
-    assert found[0] == {"plan": "gold"}
-    assert isinstance(found[1], RowNotFoundError)
-    assert len(project.asked(QUERY)) == 2
+
+    async def main() -> None:
+        features = connect_features(LATEST)
+        try:
+            reads = (features.read(LATEST, {"customer_id": key}) for key in ("u1", "nobody"))
+            found = await asyncio.gather(*reads, return_exceptions=True)
+            assert found[0] == {"plan": "gold"}
+            assert isinstance(found[1], RowNotFoundError)
+            assert len(project.asked(QUERY)) == 2
+            with engine.begin() as connection:  # the database fails, and says so
+                connection.execute(sqlalchemy.text("ALTER TABLE customers_3 RENAME TO away"))
+            with pytest.raises(FeatureStoreError) as caught:
+                await features.read(LATEST, {"customer_id": "u1"})
+            assert caught.value.retryable
+            assert "customers" not in caught.value.reason
+        finally:
+            await features.close()
+
+    asyncio.run(main())
     assert made[0].connection_string.startswith("jdbc:mysql://")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.flight  # type: ignore[import-untyped]  # it has no stubs
 import requests
+import sqlalchemy.exc
 
 from irc_runtime.errors import FeatureStoreError
 from irc_runtime.retry_after import retry_after_s
@@ -19,8 +20,10 @@ FOR_ALL = frozenset({401, 403, 404, 405})
 #: What the client raises over an answer that is not in the form that it knows.
 UNREADABLE = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
-#: The query service is away, or out of order.
-PASSING_FLIGHT = (
+#: The query service, or the online store's database, is away or out of order.
+PASSING_STORES = (
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.OperationalError,
     pyarrow.flight.FlightUnavailableError,
     pyarrow.flight.FlightTimedOutError,
     pyarrow.flight.FlightInternalError,
@@ -65,7 +68,7 @@ def is_passing(error: BaseException) -> bool:
         return False
     if isinstance(error, (requests.exceptions.RequestException, OSError, *UNREADABLE)):
         return True
-    return any(isinstance(cause, PASSING_FLIGHT) for cause in led)
+    return any(isinstance(cause, PASSING_STORES) for cause in led)
 
 
 def is_for_all(error: BaseException) -> bool:

@@ -85,7 +85,7 @@ def try_once(url: str, agent: str) -> str | None:
     except ValueError:  # it quotes the address
         raise LoadError(f"{VARIABLE} is not the address of a Redis server") from None
     except exceptions.RedisError as error:
-        if is_passing(error) or isinstance(error, exceptions.BusyLoadingError):
+        if is_passing(error):
             return explain(error)
         raise LoadError(f"the Redis that {VARIABLE} names: {explain(error)}") from error
 
