@@ -1,4 +1,4 @@
-"""``within`` is ``asyncio.timeout_at``: the same tests for both."""
+"""``within`` does what ``asyncio.timeout_at`` does: the same tests for both, and then its own."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from irc_runtime.errors import CancelledWorkError
 from irc_runtime.time_limit import within
 from irc_runtime.virtual_time import run_virtually
 
@@ -185,3 +186,17 @@ def test_no_timer_is_set_for_what_never_waits_and_none_is_left() -> None:
         assert all(handle.cancelled() for handle in loop._scheduled)
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize("after_s", [None, 1])
+def test_a_cancellation_of_something_else_is_a_failure(after_s: float | None) -> None:
+    async def work() -> None:
+        future = asyncio.get_running_loop().create_future()
+        if after_s is None:
+            future.cancel()
+        else:
+            asyncio.get_running_loop().call_later(after_s, future.cancel)
+        await future
+
+    with pytest.raises(CancelledWorkError):
+        run_virtually(own(5, work()))

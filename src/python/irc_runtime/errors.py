@@ -72,6 +72,15 @@ class MissingContextError(AgentError):
     status = 400
 
 
+class CancelledWorkError(AgentError):
+    """What a node waited for was cancelled, though nobody cancelled the node."""
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("what it waited for was cancelled")
+
+
 class InvalidInputError(AgentError):
     """A value that enters a node does not fit the port's schema."""
 

@@ -5,6 +5,8 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+from irc_runtime.errors import CancelledWorkError
+
 Result = TypeVar("Result")
 
 
@@ -19,6 +21,7 @@ def within(
 
     Raises:
         TimeoutError: the time was over.
+        CancelledWorkError: the coroutine was told of a cancellation that is not its task's.
     """
     result: Result
     try:
@@ -26,6 +29,8 @@ def within(
     except StopIteration as done:
         result = done.value
         return result
+    except asyncio.CancelledError as error:
+        raise _known(error) from error.__cause__
     timer = _Timer(when)
     try:
         while True:  # as ``yield from`` does it, which only takes coroutines that have not begun
@@ -47,9 +52,15 @@ def within(
     except asyncio.CancelledError as error:
         if timer.stopped():
             raise TimeoutError from error
-        raise
+        raise _known(error) from error.__cause__
     finally:
         timer.stopped()
+
+
+def _known(error: asyncio.CancelledError) -> BaseException:
+    """The cancellation of the current task as it is; any other as the failure that it is."""
+    task = asyncio.current_task()
+    return error if task is None or task.cancelling() else CancelledWorkError()
 
 
 class _Timer:
