@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from irc_runtime.schema_shortcuts import Shortcut, shortcut
+
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
@@ -33,11 +35,12 @@ class Schema:
         schema: the schema, with every reference inside it (``#/$defs/…``).
     """
 
-    __slots__ = ("_validator", "schema")
+    __slots__ = ("_shortcut", "_validator", "schema")
 
     def __init__(self, schema: dict[str, Any] | bool) -> None:
         self.schema = schema
         self._validator: Validator | None = None
+        self._shortcut: Shortcut | None = None
 
     def compile(self) -> "Validator":
         """Make the validator; agents do so at load, so that no request pays for it.
@@ -51,6 +54,7 @@ class Schema:
             kind = validator_for(self.schema, default=Draft202012Validator)
             kind.check_schema(self.schema)  # type: ignore[arg-type]  # true and false are schemas
             self._validator = kind(self.schema)
+            self._shortcut = shortcut(self.schema)
         return self._validator
 
     def problem(self, value: Any) -> str | None:
@@ -60,7 +64,7 @@ class Schema:
         it never quotes the value, so that it may be logged.
         """
         validator = self._validator or self.compile()
-        if validator.is_valid(value):
+        if (self._shortcut is not None and self._shortcut(value)) or validator.is_valid(value):
             return None
         from jsonschema.exceptions import best_match
 
