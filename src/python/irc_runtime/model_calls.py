@@ -3,30 +3,48 @@
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/. What is said is no part of it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from time import perf_counter
+from types import TracebackType
+from typing import Self
 
 from irc_runtime import tracing
 from irc_runtime.chat import OnText, Reply
 from irc_runtime.context import Context
 from irc_runtime.metrics import FIRST_TOKEN, REQUEST_FIRST_TOKEN, TOKENS, observe
 from irc_runtime.prompt import Prompt
-from irc_runtime.tracing import Span
+from irc_runtime.tracing import Attributes, Span
 
 #: Providers as the conventions call them.
 PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock"}
 
 
 class ModelCall:
-    """One call of a model."""
+    """One call of a model, which happens in the block."""
 
-    def __init__(self, prompt: Prompt, context: Context, span: Span) -> None:
+    __slots__ = ("_block", "_context", "_heard", "_prompt", "_span", "_started")
+
+    def __init__(self, prompt: Prompt, context: Context) -> None:
         self._prompt = prompt
         self._context = context
-        self._span = span
-        self._started = perf_counter()
         self._heard = False
+        self._block: AbstractContextManager[Span] = tracing.NO_SPAN
+        if tracing.tracer is not None:  # as the attributes are not made for nothing
+            name = f"chat {prompt.model.name}"
+            self._block = tracing.span(name, "client", _attributes(prompt))
+
+    def __enter__(self) -> Self:
+        self._started = perf_counter()
+        self._span = self._block.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._block.__exit__(kind, error, traceback)
 
     def listener(self, on_text: OnText | None) -> OnText | None:
         """What hears an answer's pieces in the place of another."""
@@ -65,9 +83,7 @@ class ModelCall:
                 observe(metrics.requests, REQUEST_FIRST_TOKEN, context.tokens.age_s)
 
 
-@contextmanager
-def model_call(prompt: Prompt, context: Context) -> Iterator[ModelCall]:
-    """Measure a call, which happens in the block."""
+def _attributes(prompt: Prompt) -> Attributes:
     model = prompt.model
     attributes: dict[str, str | int | float] = {
         "gen_ai.operation.name": "chat",
@@ -82,5 +98,4 @@ def model_call(prompt: Prompt, context: Context) -> Iterator[ModelCall]:
         attributes["gen_ai.request.max_tokens"] = prompt.max_tokens
     if prompt.stream:
         attributes["gen_ai.request.stream"] = True
-    with tracing.span(f"chat {model.name}", "client", attributes) as span:
-        yield ModelCall(prompt, context, span)
+    return attributes

@@ -8,7 +8,7 @@ from irc_runtime.content import ContentLog
 from irc_runtime.context import Context
 from irc_runtime.errors import LoadError, ModelError, ValidationFailedError
 from irc_runtime.events import WARNING, event
-from irc_runtime.model_calls import model_call
+from irc_runtime.model_calls import ModelCall
 from irc_runtime.prompt import ChatModel, Prompt
 from irc_runtime.state import State
 from irc_runtime.streaming import muted
@@ -117,7 +117,7 @@ class ChatModels:
         on_text = None
         if prompt.stream and context.tokens is not None and not muted.get():
             on_text = context.tokens.speaker(prompt.node)
-        with model_call(prompt, context) as call:
+        with ModelCall(prompt, context) as call:
             self._content.asked(prompt, conversation, context)
             reply = await self.ask(prompt, conversation, call.listener(on_text))
             call.answered(reply)
