@@ -76,8 +76,8 @@ def test_versions_that_are_gone_are_named_with_the_way_out(lock: Path, tmp_path:
     assert result.exit_code == 1
     assert result.output == (
         f"Error: {gone}: no mirror has libc6=2.1-1, tzdata=2001a-1 any more; refresh the lock: irc "
-        "image lock --output-dir <its folder> --package libgomp1, or under Pants "
-        "generate-lockfiles --resolve=<its path>\n"
+        f"image lock --output-dir {tmp_path} --package libgomp1, or under Pants generate-lockfiles "
+        f"--resolve={gone}\n"
     )
     assert not (tmp_path / "out").exists()
 
@@ -124,6 +124,7 @@ def test_lock_that_is_missing_says_how_to_write_it(tmp_path: Path) -> None:
     result = base_of(tmp_path / "none.json", tmp_path / "out")
     assert result.exit_code == 1
     assert "No such file or directory; refresh the lock: irc image lock" in result.output
+    assert "--name none.json" in result.output
 
 
 def test_name_that_is_no_package_is_refused(tmp_path: Path) -> None:

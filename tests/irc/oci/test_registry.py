@@ -113,7 +113,7 @@ def test_registry_with_a_credential_helper(
     helper.parent.mkdir()
     helper.write_text(HELPER)
     helper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{helper.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{helper.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     (tmp_path / "auth.json").write_text(json.dumps({"credHelpers": {registry: "example"}}))
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
     base = take_base(f"{registry}/example@{digest}", AMD64, tmp_path / "out")

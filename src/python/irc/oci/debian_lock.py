@@ -14,6 +14,7 @@ from irc.oci.debian import Package, architecture, download, fetch, reachable, su
 from irc.oci.debian_root import INSTALLERS, ROOTS
 from irc.oci.errors import ImageError
 
+LOCK_NAME = "debian.lock.json"
 _SCHEMA_VERSION = 1
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
@@ -67,12 +68,12 @@ def read_lock(path: Path) -> DebianLock:
         if raw["schema_version"] != _SCHEMA_VERSION:
             raise ImageError(
                 f"{path}: schema_version {raw['schema_version']}, expected {_SCHEMA_VERSION}: "
-                f"{refresh_hint(())}"
+                f"{refresh_hint(path, ())}"
             )
         packages = tuple(LockedPackage(**package) for package in raw["packages"])
         return DebianLock(raw["suite"], raw["architecture"], tuple(raw["extra"]), packages)
     except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}; {refresh_hint(())}") from None
+        raise ImageError(f"{path}: {error.strerror}; {refresh_hint(path, ())}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ImageError(f"{path}: not a lock of Debian packages ({error!r})") from None
 
@@ -109,7 +110,7 @@ def fetch_locked(
         ImageError: the lock is for another architecture or was written without a package, versions
             are gone from the mirror, or a package has another content.
     """
-    hint = refresh_hint({*lock.extra, *extra})
+    hint = refresh_hint(path, {*lock.extra, *extra})
     missing = sorted(set(extra) - set(lock.extra))
     if missing:
         raise ImageError(f"{path}: was written without {', '.join(missing)}; {hint}")
@@ -132,10 +133,11 @@ def fetch_locked(
     return packages
 
 
-def refresh_hint(extra: Iterable[str]) -> str:
-    """How to write the lock anew."""
-    options = "".join(f" --package {name}" for name in sorted(extra))
+def refresh_hint(path: Path, extra: Iterable[str]) -> str:
+    """How to write the lock at ``path`` anew; under Pants its path is the name of its resolve."""
+    name = "" if path.name == LOCK_NAME else f" --name {path.name}"
+    packages = "".join(f" --package {name}" for name in sorted(extra))
     return (
-        "refresh the lock: irc image lock --output-dir <its folder>"
-        f"{options}, or under Pants generate-lockfiles --resolve=<its path>"
+        f"refresh the lock: irc image lock --output-dir {path.parent}{name}{packages}, "
+        f"or under Pants generate-lockfiles --resolve={path}"
     )
