@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from irc.cli import main  # noqa: F401  (started in a process)
 from irc.cli.image import image
 from irc.oci import thirdparty
 from irc.oci.errors import ImageError

@@ -11,11 +11,6 @@ from pathlib import Path
 
 import pytest
 
-# What the commands below are.
-import irc.cli.compile
-import irc.cli.image
-import irc.cli.new
-import irc.cli.package  # noqa: F401  (as the others)
 from irc.oci.base import Platform
 from irc.oci.image import ImageLayer, write_image
 from irc.oci.layer import bytes_file, write_layer
