@@ -27,6 +27,7 @@ time.time_ns = lambda: now_ns() + int(offset * 1e9)
 from irc.cli.main import main
 main()
 """
+PATH = os.pathsep.join(map(os.path.abspath, sys.path))  # commands run in folders of their own
 DISTRIBUTIONS = {
     "alpha-1.0": {"alpha.py": "VALUE = {'a', 'b', 'c'}\n", "data.bin": "x" * 300_000},
     "beta_b-2.0": {"beta/__init__.py": "import alpha\n", "beta/tests/test_b.py": ""},
@@ -48,7 +49,7 @@ class Surroundings:
         done = subprocess.run(
             [*command, *arguments],
             cwd=self.folder,
-            env={"PYTHONPATH": os.pathsep.join(sys.path), **self.environment},
+            env={"PYTHONPATH": PATH, **self.environment},
             umask=self.umask,
             capture_output=True,
             text=True,
@@ -159,7 +160,7 @@ def test_packages_of_two_surroundings_are_the_same_bytes(packages: tuple[Path, P
 def test_nothing_differs_between_their_images(packages: tuple[Path, Path]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "0", "image", "diff", *map(str, packages)],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        env={"PYTHONPATH": PATH},
         capture_output=True,
         text=True,
         check=False,
