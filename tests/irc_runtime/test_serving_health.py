@@ -100,7 +100,7 @@ def test_a_process_that_was_halted_goes_on(tmp_path: Path) -> None:
 
 
 def test_code_that_fails_while_loading_is_told_in_one_event(tmp_path: Path) -> None:
-    agent = Waiting(tmp_path, environment={"BROKEN": "1"})
+    agent = Waiting(tmp_path, environment={"BROKEN": "/"})
     assert agent.process.wait(60) == 1
     (event,) = agent.events
     assert event["event"] == "load_failed"

@@ -49,11 +49,11 @@ class PatientAgent(Agent):
     optional = ("wait_s", "block_s", "unspeakable")
 
     def load(self) -> bool:
-        """Wait for as long as the file that ``HOLD`` names exists."""
+        """Wait for as long as the file that ``HOLD`` names exists; fail where that of ``BROKEN`` does."""
         write("loading", self.name)
         while os.path.exists(os.environ.get("HOLD", "")):
             time.sleep(0.01)
-        if "BROKEN" in os.environ:
+        if os.path.exists(os.environ.get("BROKEN", "")):
             raise ValueError("secret of the flow")
         return super().load()
 
