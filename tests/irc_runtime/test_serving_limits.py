@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -151,6 +152,25 @@ def test_a_caller_that_trickles_is_ended(agent: Waiting, begun: bytes) -> None:
 def test_a_connection_that_says_nothing_is_closed(agent: Waiting) -> None:
     with connected(agent) as silent:
         assert silent.recv(1) == b""
+
+
+def test_a_caller_that_does_not_read_is_cut_off(agent: Waiting) -> None:
+    """What is written for it is kept until it does, and a stream would keep its turn."""
+    key = "k" * 6 * MIB
+    body = json.dumps({"key": key}).encode()
+    files = f"/proc/{agent.process.pid}/fd"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(30)
+        deaf.connect(("127.0.0.1", agent.port))
+        deaf.sendall(head(f"content-length: {len(body)}") + body)
+        until(lambda: agent.journal("done")[-1:] == [key])
+        taken = len(os.listdir(files))
+        until(lambda: len(os.listdir(files)) < taken, lambda: agent.log)
+        received_bytes = 0
+        while piece := deaf.recv(65536):
+            received_bytes += len(piece)
+        assert 0 < received_bytes < len(key)
 
 
 def test_one_call_takes_so_many_requests(agent: Waiting) -> None:

@@ -1,7 +1,8 @@
 """uvicorn's connections, and what they lack.
 
 uvicorn lets a request run on when its caller is gone, and waits without end for one that does not
-come: with httptools it bounds neither the size of a request's head nor the time that it takes.
+come, or does not read: with httptools it bounds neither the size of a request's head nor the time that
+it takes.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._incomplete_since: float | None = self.loop.time()
+        self._unread_since: float | None = None
         self._head_bytes = 0
         self._large = self._too_large = False
         self._running: tuple[asyncio.Task[None], Any] | None = None
@@ -61,6 +63,16 @@ class Connection(HttpToolsProtocol):
                 raise HeadTooLargeError
         super().on_headers_complete()
 
+    def pause_writing(self) -> None:
+        """Note that the caller does not read what is written."""
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        super().resume_writing()
+        self._unread_since = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the request whose caller is gone."""
         super().connection_lost(exc)
@@ -75,9 +87,16 @@ class Connection(HttpToolsProtocol):
         self._refuse(too_large if self._too_large else RequestError("this is not HTTP"))
 
     def end_overdue(self, timeout_s: float) -> None:
-        """Refuse a request that has not arrived in time; one that has not begun gets no answer."""
+        """Refuse a request that has not arrived in time; one that has not begun gets no answer.
+
+        A caller that has left an answer unread for as long is cut off.
+        """
+        latest = self.loop.time() - timeout_s
+        if self._unread_since is not None and self._unread_since < latest:
+            self.transport.abort()
+            return
         since = self._incomplete_since
-        if since is None or self.loop.time() - since < timeout_s:
+        if since is None or since > latest:
             return
         if self.flow.read_paused:  # it is this side that does not read
             self._incomplete_since = self.loop.time()
