@@ -25,7 +25,7 @@ from tests.standins.openai_wire import Answer
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_request_is_lost_when_the_server_ends_under_load(tmp_path: Path, workers: int) -> None:
-    flags = (f"--workers={workers}", "--drain_delay_s=1")
+    flags = (f"--workers={workers}", "--drain_delay_s=3")
     with waiting(tmp_path, *flags) as agent:
         agent.wait_for_event("serving", workers)
         load = Load(agent)

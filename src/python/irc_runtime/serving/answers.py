@@ -39,6 +39,9 @@ GRPC_STATUSES = {
     504: StatusCode.DEADLINE_EXCEEDED,
 }
 
+#: Seconds for which what a refused caller still sends is read, so that it can read the answer.
+LINGER_S = 5.0
+
 NOT_READY = (ModelNotReady, ServerNotReady, ServerNotLive)
 
 

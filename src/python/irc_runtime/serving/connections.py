@@ -12,10 +12,14 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from irc_runtime.errors import AgentError, RequestError
-from irc_runtime.serving.answers import AnswerError, ServerError
+from irc_runtime.serving.answers import LINGER_S, AnswerError, ServerError
 
 #: Bytes of a request's head: its line and its headers.
 MAX_HEAD_BYTES = 64 * 1024
+
+
+#: Seconds for which a new connection is taken to bring a request.
+EXPECT_S = 1.0
 
 
 class HeadTooLargeError(Exception):
@@ -31,14 +35,16 @@ class Connection(HttpToolsProtocol):
         self._incomplete_since: float | None = self.loop.time()
         self._unread_since: float | None = None
         self._head_bytes = 0
-        self._large = self._too_large = False
+        self._large = self._too_large = self._refused = False
         self._running: tuple[asyncio.Task[None], Any] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request, and note whether all of it is there."""
+        if self._refused:
+            return
         self._large = len(data) > MAX_HEAD_BYTES
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # the head is complete
@@ -76,10 +82,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the request whose caller is gone."""
         super().connection_lost(exc)
-        if self._running is not None:
-            task, cycle = self._running
-            if not cycle.response_complete:
-                task.cancel()
+        self._cancel()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP; bytes may have come after a response that closes."""
@@ -106,11 +109,17 @@ class Connection(HttpToolsProtocol):
             self._refuse(ServerError("the request did not arrive in time", "too_slow", 408))
 
     def end_idle(self) -> None:
-        """Close the connection, unless there is a request under way, with which it will close."""
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-        else:
+        """Close the connection, unless a request is under way, with which it will close, or comes."""
+        if self.cycle is not None and not self.cycle.response_complete and not self._refused:
             self.cycle.keep_alive = False
+        elif not self._is_expecting():
+            self.transport.close()
+
+    def _is_expecting(self) -> bool:
+        """Whether a request is arriving; what comes with a new connection may not be read yet."""
+        since = self._incomplete_since
+        is_new = since is not None and self.loop.time() - since < EXPECT_S
+        return is_new or self._head_bytes > 0
 
     def close_after_response(self) -> None:
         """Have the response that is under way say that the connection closes."""
@@ -125,17 +134,34 @@ class Connection(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     def _refuse(self, error: AgentError) -> None:
-        """Answer without the application, where no response has begun, and close."""
+        """Answer without the application, where no response has begun, and close.
+
+        Not at once: the system resets a connection that is closed with bytes unread, and the caller
+        would not see the answer.
+        """
         cycle = self.cycle
-        under_way = cycle is not None and not cycle.response_complete
-        if not (under_way and cycle.response_started):
-            answer = AnswerError(error, None)
-            body = orjson.dumps(answer.body)
-            head = (
-                b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-            )
-            self.transport.write(STATUS_LINE[answer.http_status] + head % len(body) + body)
-        self.transport.close()
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started:
+                self.transport.close()
+                return
+            cycle.disconnected = True  # as for uvicorn: nothing more is sent
+        self._cancel()
+        answer = AnswerError(error, None)
+        body = orjson.dumps(answer.body)
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(STATUS_LINE[answer.http_status] + head % len(body) + body)
+        self._refused = True
+        self._incomplete_since, self._head_bytes = None, 0
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _cancel(self) -> None:
+        """End the request that is under way."""
+        if self._running is not None:
+            task, cycle = self._running
+            if not cycle.response_complete:
+                task.cancel()
 
 
 def _head_too_large() -> ServerError:

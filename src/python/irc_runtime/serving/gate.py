@@ -10,6 +10,7 @@ from irc_runtime.agent import DEADLINE_HEADER
 from irc_runtime.errors import AgentError
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import (
+    LINGER_S,
     Application,
     Message,
     Receive,
@@ -19,9 +20,6 @@ from irc_runtime.serving.answers import (
     end_response,
     send_error,
 )
-
-#: Seconds for which what a refused caller still sends is read, so that it can read the answer.
-LINGER_S = 5.0
 
 
 class Gate:

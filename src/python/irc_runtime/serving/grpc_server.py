@@ -16,7 +16,7 @@ from irc_runtime.agent import DEADLINE_HEADER
 from irc_runtime.errors import RequestError
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
-from irc_runtime.serving.answers import answer_of
+from irc_runtime.serving.answers import ServerError, answer_of
 from irc_runtime.serving.authentication import RequireTokenOverGrpc
 from irc_runtime.serving.grpc_port import leave_to_the_last, renewal
 
@@ -27,12 +27,20 @@ if TYPE_CHECKING:
 NO_DEADLINE_S = 10**8
 
 
+#: Seconds without a new request after which gRPC's server is stopped, and those after which it is in
+#: any case.
+QUIET_S = 0.25
+TURN_AWAY_S = 2.0
+
+
 class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says nothing of its types
     """KServe's servicer; failures have the agent's form, as JSON in the status's details."""
 
     def __init__(self, admission: Admission, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._admission = admission
+        self._stopped = False
+        self._latest_s = 0.0
         self.under_way = 0
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # the protocol's name
@@ -40,6 +48,9 @@ class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says not
         headers = {item.key: item.value for item in context.invocation_metadata()}
         self.under_way += 1
         try:
+            if self._stopped:
+                self._latest_s = asyncio.get_running_loop().time()
+                raise ServerError("the server was stopped", "stopped", 503, retry_after_s=1)
             waited_s = await self._admission.enter()
             try:
                 _bound(headers, context.time_remaining(), waited_s)
@@ -52,6 +63,14 @@ class AgentServicer(InferenceServicer):  # type: ignore[misc]  # kserve says not
             await _abort(context, error, headers)
         finally:
             self.under_way -= 1
+
+    async def turn_away(self) -> None:
+        """Answer new requests with UNAVAILABLE, until there are none: callers may send them elsewhere."""
+        loop = asyncio.get_running_loop()
+        self._stopped, self._latest_s = True, loop.time()
+        ends = self._latest_s + TURN_AWAY_S
+        while self._latest_s + QUIET_S > loop.time() < ends:
+            await asyncio.sleep(QUIET_S / 5)
 
     def _tensors(self, request: Any) -> Any:
         """What a request says, as kserve has it.
@@ -141,7 +160,12 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
         leave_to_the_last(self._port)
 
     async def drain(self, grace_s: float, hurry: asyncio.Event) -> None:
-        """Take no more requests, and finish those under way in the time there is."""
+        """Take no more requests, and finish those under way in the time there is.
+
+        gRPC's library cancels what has arrived and not begun when its server stops, which callers
+        cannot tell from what was begun; so none should be there by then.
+        """
+        await self._servicer.turn_away()
         ending = asyncio.create_task(self._server.stop(2 * grace_s))
         hurried = asyncio.create_task(hurry.wait())
         await asyncio.wait([ending, hurried], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
