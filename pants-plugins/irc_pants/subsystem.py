@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
-from pants.option.option_types import SkipOption, StrListOption, StrOption, TargetListOption
+from pants.option.option_types import (
+    BoolOption,
+    SkipOption,
+    StrListOption,
+    StrOption,
+    TargetListOption,
+)
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
@@ -51,6 +57,24 @@ class Irc(Subsystem):
             """
         ),
     )
+    sign = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether `publish` signs images, and what is attached to them, by cosign, which must be
+            installed.
+            """
+        ),
+    )
+    cosign_args = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            Arguments of `cosign sign`, such as `--key=awskms:///alias/agents`. Without a key, cosign
+            signs by the identity of whoever publishes.
+            """
+        ),
+    )
     publish_env_vars = StrListOption(
         default=[
             "AWS_ACCESS_KEY_ID",
@@ -58,6 +82,7 @@ class Irc(Subsystem):
             "AWS_REGION",
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",
+            "COSIGN_PASSWORD",
             "DOCKER_CONFIG",
             "GOOGLE_APPLICATION_CREDENTIALS",
             "HOME",
@@ -66,6 +91,7 @@ class Irc(Subsystem):
             "NO_PROXY",
             "PATH",
             "REGISTRY_AUTH_FILE",
+            "SIGSTORE_ID_TOKEN",
             "SSL_CERT_DIR",
             "SSL_CERT_FILE",
             "XDG_RUNTIME_DIR",
@@ -73,7 +99,7 @@ class Irc(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            Environment variables that `publish` hands on to skopeo and to helpers for credentials:
+            Environment variables that `publish` hands on to skopeo, cosign and helpers for credentials:
             names, or `NAME=value`.
             """
         ),
@@ -103,7 +129,9 @@ class Irc(Subsystem):
 
     def image_repositories(self, field: AgentFlowImageRepositoriesField) -> tuple[str, ...]:
         """The whole names of the repositories that a field names."""
-        prefix = f"{self.image_repository_prefix.rstrip('/')}/" if self.image_repository_prefix else ""
+        prefix = (
+            f"{self.image_repository_prefix.rstrip('/')}/" if self.image_repository_prefix else ""
+        )
         return tuple(f"{prefix}{name}" for name in field.value or ())
 
     def resolve(self, python_setup: PythonSetup) -> str:

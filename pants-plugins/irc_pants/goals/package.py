@@ -53,6 +53,11 @@ from irc_pants.util_rules.agent_pex import (
     ZipAppAgentPexRequest,
 )
 from irc_pants.util_rules.base_image import BaseImage, BaseImageRequest
+from irc_pants.util_rules.bill_of_materials import (
+    LIBRARIES_BILL,
+    LibrariesBill,
+    LibrariesBillRequest,
+)
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
 from irc_pants.util_rules.image_layers import RequirementLayers, RequirementLayersRequest
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
@@ -111,6 +116,7 @@ class AgentFilesRequest:
     base: BaseImage
     layers: RequirementLayers
     manifests: AgentManifests
+    bill: LibrariesBill
 
 
 @dataclass(frozen=True)
@@ -186,9 +192,12 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
             AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
         ),
     )
+    bill = await Get(LibrariesBill, LibrariesBillRequest(base, layers))
     files = await Get(
         AgentFiles,
-        AgentFilesRequest(field_set, compiled, requirements, sources, base, layers, manifests),
+        AgentFilesRequest(
+            field_set, compiled, requirements, sources, base, layers, manifests, bill
+        ),
     )
     if field_set.layout.value == PexLayout.ZIPAPP.value:
         pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
@@ -230,7 +239,7 @@ async def write_agent_files(
         Get(Digest, PathGlobs([lock])),
     )
     manifests = request.manifests.digest
-    input_digest = await Get(Digest, MergeDigests((*inputs, manifests)))
+    input_digest = await Get(Digest, MergeDigests((*inputs, manifests, request.bill.digest)))
     repository = next(iter(irc.image_repositories(field_set.image_repositories)), None)
     output = await Get(
         IrcOutput,
@@ -244,6 +253,7 @@ async def write_agent_files(
                 "--deps=deps.json",
                 f"--deps-pex={pex.name}",
                 f"--lock={lock}",
+                f"--libraries={LIBRARIES_BILL}",
                 *(("--manifest=manifest.json",) if manifests != EMPTY_DIGEST else ()),
                 *(("--helm",) if field_set.helm.value else ()),
                 *((f"--repository={repository}",) if repository else ()),

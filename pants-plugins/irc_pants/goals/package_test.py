@@ -106,6 +106,16 @@ def test_manifests_are_made_of_the_deployment_and_of_overlays(rule_runner: RuleR
     assert "--helm" in report(files)["argv"]
 
 
+def test_the_bill_of_materials_is_made_of_shared_layers_alone(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "agent")
+    made = report(files)["libraries"]
+    assert made["blobs"] == {"base": ["base"], "deps": ["deps"]}
+    assert not {"flows", "generated", "sources"} & set(made["beside"])
+    # What differs between two agents with the same layers is no input of it: one process serves both.
+    _, others = package(rule_runner, "cluster")
+    assert report(others)["libraries"] == made
+
+
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:
     _, files = package(rule_runner, "zip")
     assert files["agent.pex"].startswith(b"#!/usr/bin/env python3.11")

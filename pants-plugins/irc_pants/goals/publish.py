@@ -90,6 +90,8 @@ async def publish_agent_flow(
                 *(f"--repository={repository}" for repository in repositories),
                 *(f"--tag={tag}" for tag in tags),
                 *((f"--git-sha={git_tree.commit_id}",) if git_tree is not None else ()),
+                *(("--sign",) if irc.sign else ()),
+                *(f"--cosign-arg={argument}" for argument in irc.cosign_args if irc.sign),
                 f"--digest-file={written}",
             ),
             input_digest=await Get(Digest, MergeDigests((tool.sources, packages))),

@@ -76,6 +76,16 @@ def test_options_stand_before_repositories_and_in_place_of_tags(rule_runner: Rul
     set_options(rule_runner)
 
 
+def test_images_are_signed_where_the_option_says_so(rule_runner: RuleRunner) -> None:
+    key = {"irc-cosign-args": "['--key=awskms:///alias/agents']"}
+    set_options(rule_runner, key)
+    assert not any("cosign" in part for part in command(rule_runner, "tagged"))
+    set_options(rule_runner, {**key, "irc-sign": "true"})
+    arguments = command(rule_runner, "tagged")
+    assert arguments[-3:-1] == ["--sign", "--cosign-arg=--key=awskms:///alias/agents"]
+    set_options(rule_runner)
+
+
 def test_variables_are_handed_on_by_name(
     rule_runner: RuleRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

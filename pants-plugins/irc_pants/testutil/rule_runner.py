@@ -118,6 +118,19 @@ def main(argv):
         json.dump(inputs, file)
 """
 
+_SBOM = """\
+import json, os, sys
+
+def main(argv):
+    output = argv.pop()
+    options = dict(item.removeprefix("--").split("=", 1) for item in argv)
+    made = {name: json.load(open(path))["argv"] for name, path in options.items()}
+    blobs = {name: os.listdir(f"{os.path.dirname(path)}/blobs/sha256") for name, path in options.items()}
+    os.makedirs(output)
+    with open(f"{output}/libraries.cdx.json", "w") as file:
+        json.dump({"made": made, "blobs": blobs, "beside": sorted(os.listdir("."))}, file)
+"""
+
 _PACKAGE = """\
 import json, os, sys
 
@@ -148,6 +161,7 @@ def main(argv):
         "inputs": inputs,
         "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
         "manifest": json.load(open(options["manifest"])),
+        "libraries": json.load(open(options["libraries"])),
     }
     with open(f"{output}/image.json", "w") as file:
         json.dump(report, file)
@@ -178,6 +192,7 @@ STAND_IN = {
     "src/irc/cli/manifest.py": _MANIFEST,
     "src/irc/cli/package.py": _PACKAGE,
     "src/irc/cli/publish.py": "",
+    "src/irc/cli/sbom.py": _SBOM,
     "src/irc_runtime/BUILD": "python_sources()",
     "src/irc_runtime/serving/BUILD": "python_sources()",
     "src/irc_runtime/state/BUILD": "python_sources()",

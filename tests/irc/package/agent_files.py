@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from irc.attestations.libraries import libraries
 from irc.manifests.inference_service import inference_service
 from irc.oci.base import Base, Platform
 from irc.oci.layer import bytes_file, write_layer
@@ -105,6 +106,8 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
     (folder / "manifest.json").write_text(json.dumps(manifests))
     third_party, _ = build_third_party(pex, folder / "shared")
     (folder / "deps.json").write_text(json.dumps(third_party.to_json()))
+    bill = libraries(base, folder / "shared", third_party, folder / "shared")
+    (folder / "libraries.cdx.json").write_text(json.dumps(bill))
     return Inputs(
         agent=folder / "generated/flows/demo/agent.json",
         generated=folder / "generated",
@@ -114,6 +117,7 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
             base=folder / "base.json",
             deps=folder / "deps.json",
             lock=folder / "default.lock",
+            libraries=folder / "libraries.cdx.json",
             repository=repository,
             manifest=folder / "manifest.json",
         ),
@@ -132,6 +136,7 @@ def arguments(inputs: Inputs, output: Path) -> list[str]:
     if inputs.image is not None:
         image = inputs.image
         options |= {"--base": image.base, "--deps": image.deps, "--lock": image.lock}
+        options |= {"--libraries": image.libraries}
         options |= {"--manifest": image.manifest} if image.manifest else {}
         options |= {"--repository": Path(image.repository)} if image.repository else {}
     return [str(part) for option in options.items() for part in option]

@@ -5,69 +5,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-import irc.cli.publish
 from irc.oci.blobs import blob_path
 from irc.oci.errors import ImageError
-from irc.package.build import package
 from irc.publishing.publish import publish
 from irc.publishing.registry import Registry
-from tests.irc.package.agent_files import write_inputs
-from tests.standins.registry_server import (
-    Fault,
-    FaultyRegistry,
-    RegistryServer,
-    running_registry,
-)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as server:
-        yield server
-
-
-@pytest.fixture
-def packaged(tmp_path: Path) -> Path:
-    """What ``package`` leaves of an agent, with the blobs that it shares with others."""
-    inputs = write_inputs(tmp_path)
-    package(inputs, tmp_path / "out")
-    for blob in (tmp_path / "shared/blobs/sha256").iterdir():
-        target = tmp_path / "out/image/blobs/sha256" / blob.name
-        if not target.exists():
-            target.write_bytes(blob.read_bytes())
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def repository(
-    registry: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """A repository that no other test uses, with the credentials for it."""
-    for name, value in registry.environment(tmp_path / "login").items():
-        monkeypatch.setenv(name, value)
-    return f"{registry.address}/{tmp_path.name.replace('_', '-').lower()}/demo"
-
-
-def name_of(repository: str) -> str:
-    return repository.partition("/")[2]
-
-
-def digest_of(packaged: Path) -> str:
-    digest: str = json.loads((packaged / "image.json").read_bytes())["manifest_digest"]
-    return digest
-
-
-def run(*arguments: str) -> Any:
-    return CliRunner().invoke(irc.cli.publish.publish, arguments)
-
-
-def options(repository: str, *tags: str) -> list[str]:
-    return ["--repository", repository, *(part for tag in tags for part in ("--tag", tag))]
+from tests.irc.publishing.publishing import digest_of, name_of, options, run, tags_of
+from tests.standins.registry_server import Fault, FaultyRegistry, RegistryServer
 
 
 def test_image_is_there_by_digest_and_tags(
@@ -83,7 +29,7 @@ def test_image_is_there_by_digest_and_tags(
         f"{repository}:main: pushed {digest}",
         f"{repository}:v1-demo: pushed {digest}",
     ]
-    assert registry.tags(name_of(repository)) == ["main", "v1-demo"]
+    assert tags_of(registry, repository) == ["main", "v1-demo"]
     held = registry.get(
         f"{name_of(repository)}/manifests/main", accept="application/vnd.oci.image.manifest.v1+json"
     )
@@ -117,7 +63,7 @@ def test_without_tags_the_image_has_its_digest_alone(
 ) -> None:
     result = run(str(packaged), *options(repository))
     assert result.output == f"{repository}: pushed {digest_of(packaged)}\n"
-    assert registry.tags(name_of(repository)) == []
+    assert tags_of(registry, repository) == []
     assert run(str(packaged), *options(repository)).output.startswith(f"{repository}: unchanged")
 
 
@@ -125,7 +71,7 @@ def test_several_repositories(registry: RegistryServer, repository: str, package
     other = f"{repository}-copy"
     result = run(str(packaged), *options(repository, "main"), *options(other))
     assert result.exit_code == 0, result.output
-    assert registry.tags(name_of(repository)) == registry.tags(name_of(other)) == ["main"]
+    assert tags_of(registry, repository) == tags_of(registry, other) == ["main"]
 
 
 def test_tags_hold_what_is_known_of_the_image(
@@ -133,7 +79,7 @@ def test_tags_hold_what_is_known_of_the_image(
 ) -> None:
     run(str(packaged), *options(repository, "{flow_digest}", "i{image_digest}"))
     short = digest_of(packaged).removeprefix("sha256:")[:12]
-    assert registry.tags(name_of(repository)) == ["1" * 12, f"i{short}"]
+    assert tags_of(registry, repository) == ["1" * 12, f"i{short}"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +99,7 @@ def test_tags_that_cannot_be_are_refused_before_anything_is_pushed(
     result = run(str(packaged), *options(repository, "main", tag))
     assert result.exit_code == 1
     assert message in result.output
-    assert registry.tags(name_of(repository)) == []
+    assert tags_of(registry, repository) == []
 
 
 def test_wrong_password_is_said_with_what_to_do(
@@ -231,7 +177,7 @@ def test_a_fault_that_passes_is_outlasted(
         repository = f"{proxy.address}/{tmp_path.name.replace('_', '-').lower()}"
         (done,) = publish(packaged, [repository], ["main"], Registry(pause_s=0.01))
         assert (done.changed, fault.seen > 1) == (True, True)
-        assert registry.tags(name_of(repository)) == ["main"]
+        assert tags_of(registry, repository) == ["main"]
 
 
 @pytest.mark.parametrize(
@@ -256,4 +202,4 @@ def test_a_fault_that_stays_moves_no_tag_and_a_second_try_succeeds(
         proxy.fault = lambda method, path: None
         (done,) = publish(packaged, [repository], ["main"], Registry(pause_s=0.01))
         assert done.changed
-        assert registry.tags(name_of(repository)) == ["main"]
+        assert tags_of(registry, repository) == ["main"]

@@ -43,6 +43,10 @@ COMMANDS = {
         "irc.cli.publish:publish",
         "Push the image of PACKAGE, a folder that 'package' has written, by digest and then by tags.",
     ),
+    "sbom": (
+        "irc.cli.sbom:sbom",
+        "Write the bill of materials of base and third-party layers, read from the layers themselves.",
+    ),
     "schema": ("irc.cli.schema:schema", "Write the JSON Schema of flows, for editors."),
     "serve": ("irc.cli.serve:serve", "Serve FLOW with KServe, and follow its edits."),
     "test": ("irc.cli.test:test", "Run the generated tests of FLOWS, with nothing left behind."),

@@ -18,6 +18,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--base", type=_FILE, help="base.json of 'irc image base', for an image.")
 @click.option("--deps", type=_FILE, help="deps.json of 'irc image deps', for an image.")
 @click.option("--lock", type=_FILE, help="The hashed requirements it is made of, for an image.")
+@click.option("--libraries", type=_FILE, help="libraries.cdx.json of 'irc sbom', for an image.")
 @click.option("--manifest", type=_FILE, help="manifest.json of 'irc manifest', for KServe.")
 @click.option("--helm", is_flag=True, help="Also write a Helm chart, for KServe.")
 @click.option("--repository", metavar="REGISTRY/NAME", help="Where the image will be pushed.")
@@ -30,6 +31,7 @@ def package(
     base: Path | None,
     deps: Path | None,
     lock: Path | None,
+    libraries: Path | None,
     manifest: Path | None,
     helm: bool,
     repository: str | None,
@@ -48,7 +50,7 @@ def package(
 
     with reported():
         image = None
-        if base is not None and deps is not None and lock is not None:
-            image = ImageInputs(base, deps, lock, repository, manifest, helm)
+        if base is not None and deps is not None and lock is not None and libraries is not None:
+            image = ImageInputs(base, deps, lock, libraries, repository, manifest, helm)
         for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
             click.echo(f"warning: {warning}", err=True)

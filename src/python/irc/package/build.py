@@ -20,6 +20,7 @@ from irc.oci.errors import ImageError
 from irc.oci.image import Image, ImageLayer, merged_environment, write_image
 from irc.oci.thirdparty import SITE_PACKAGES, ThirdParty
 from irc.package.agent import Agent, read_agent
+from irc.package.attested import write_attestations
 from irc.package.code import (
     APP,
     Code,
@@ -58,6 +59,7 @@ class ImageInputs:
     """What an image and its manifests are made of besides; a Lambda function has none.
 
     Attributes:
+        libraries: ``libraries.cdx.json`` of ``irc sbom``.
         manifest: ``manifest.json`` of ``irc manifest``; the target ``local`` has none.
         helm: whether a chart is written.
     """
@@ -65,6 +67,7 @@ class ImageInputs:
     base: Path
     deps: Path
     lock: Path
+    libraries: Path
     repository: str | None
     manifest: Path | None = None
     helm: bool = False
@@ -94,15 +97,15 @@ def _package(inputs: Inputs, output: Path) -> tuple[str, ...]:
     if agent.target == "lambda":
         warnings = write_function(agent, code.all, inputs.deps_pex, output)
     elif inputs.image is None:
-        raise ImageError(f"the target '{agent.target}' needs --base, --deps and --lock")
+        raise ImageError(f"the target '{agent.target}' needs --base, --deps, --lock and --libraries")
     else:
-        _package_image(agent, code, inputs.image, inputs.deps_pex, output)
+        _package_image(agent, code, inputs.image, inputs.deps_pex, inputs.sources, output)
     copy_documents(agent, inputs.generated, inputs.sources, output / "agent")
     return warnings
 
 
 def _package_image(
-    agent: Agent, code: Code, inputs: ImageInputs, deps_pex: Path, output: Path
+    agent: Agent, code: Code, inputs: ImageInputs, deps_pex: Path, sources: Path, output: Path
 ) -> None:
     """Write image, PEX, build context, and the manifests or Compose file.
 
@@ -127,8 +130,13 @@ def _package_image(
         (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
     else:
         _write_manifests(agent, inputs, reference, output)
+    libraries = _read_json(inputs.libraries, dict)
+    lock = _read_text(inputs.lock)
+    write_attestations(
+        output, agent, image, reference, code, libraries, sources, lock, base, third_party
+    )
     wheels = map(wheel_name_and_version, pex_info["distributions"])
-    requirements = cut_requirements(_read_text(inputs.lock), wheels)
+    requirements = cut_requirements(lock, wheels)
     write_context(agent, code.all, requirements, output / "context")
     compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
 

@@ -1,6 +1,6 @@
-"""Publishing an agent's image: by its digest first, and only then under its tags.
+"""Publishing an agent's image: by its digest, then what is attached to it, and only then its tags.
 
-So a tag never names an image that is not there whole, whenever a push ends.
+So a tag never names an image that is not there whole or not signed, whenever a push ends.
 """
 
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from irc.oci.errors import ImageError
+from irc.publishing.attach import attach
 from irc.publishing.registry import Registry
+from irc.publishing.signing import Signer
 from irc.publishing.tags import SHORT, checked_out, filled
 
 
@@ -43,6 +45,7 @@ def publish(
     tags: Sequence[str],
     registry: Registry,
     git_sha: str | None = None,
+    signer: Signer | None = None,
 ) -> Iterator[Published]:
     """Push an image to each repository; yields what is there as soon as it is.
 
@@ -51,9 +54,10 @@ def publish(
         repositories: names with their registry, without tags.
         tags: templates; without any, the image is there by its digest alone.
         git_sha: the commit; None is the one that is checked out in the working folder.
+        signer: None leaves the image unsigned.
     Raises:
-        ImageError: a tag is none, or a registry does not take the image. What was yielded is there;
-            a second try pushes the rest.
+        ImageError: a tag is none, a registry does not take the image, or it cannot be signed. What was
+            yielded is there; a second try pushes the rest.
     """
     described = _described(package)
     digest = described["manifest_digest"]
@@ -64,6 +68,9 @@ def publish(
         changed = registry.digest(reference) != digest
         if changed:
             registry.push(package / "image", digest, reference)
+        changed |= attach(package, repository, digest, registry)
+        if signer is not None:
+            changed |= signer.sign(package, repository, digest, registry)
         if not names:
             yield Published(repository, None, digest, reference, changed)
         for name in names:

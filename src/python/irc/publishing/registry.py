@@ -16,7 +16,13 @@ PAUSE_S = 1.0
 
 # What skopeo says where there is nothing of a name: a manifest, or a whole repository.
 _UNKNOWN = ("manifest unknown", "name unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
-_REFUSED = ("unauthorized", "authentication required", "denied", "StatusCode: 401", "StatusCode: 403")
+_REFUSED = (
+    "unauthorized",
+    "authentication required",
+    "denied",
+    "StatusCode: 401",
+    "StatusCode: 403",
+)
 
 
 class Registry:
@@ -52,14 +58,57 @@ class Registry:
         Raises:
             ImageError: the registry does not take it, or holds something else afterwards.
         """
-        copied = self._run(
-            reference, "copy", "--all", "--quiet", f"oci:{layout}", f"docker://{reference}"
-        )
-        if copied is None:
-            raise ImageError(f"{reference}: the registry does not know what it was sent")
+        self._copy(reference, "--all", f"oci:{layout}")
         held = self.digest(reference)
         if held != digest:
             raise ImageError(f"{reference}: the registry holds {held or 'nothing'}, not {digest}")
+
+    def push_artifact(self, layout: Path, name: str, digest: str, reference: str) -> None:
+        """Copy one artifact as it is.
+
+        Args:
+            layout: an OCI image layout of several artifacts, with their names.
+            digest: of its manifest; ``reference`` has the same.
+        Raises:
+            ImageError: as ``push``.
+        """
+        self._copy(reference, "--preserve-digests", f"oci:{layout}:{name}")
+        held = self.digest(reference)
+        if held != digest:
+            raise ImageError(f"{reference}: the registry holds {held or 'nothing'}, not {digest}")
+
+    def push_index(self, index: Path, reference: str) -> None:
+        """Copy an index alone, whose manifests the registry has.
+
+        Args:
+            index: a folder of :func:`rewritten_index`.
+            reference: with a tag.
+        Raises:
+            ImageError: the registry does not take it.
+        """
+        self._copy(reference, "--multi-arch=index-only", f"dir:{index}")
+
+    def rewritten_index(self, index: bytes, folder: Path) -> bytes:
+        """Prepare an index for ``push_index``.
+
+        Args:
+            folder: an empty folder of the caller's.
+        Returns:
+            The index as it will be pushed: skopeo writes it anew, with the fields that it knows.
+        """
+        given, made = folder / "given", folder / "made"
+        given.mkdir()
+        (given / "version").write_text("Directory Transport Version: 1.1\n")
+        (given / "manifest.json").write_bytes(index)
+        self._run(
+            "an index", "copy", "--quiet", "--multi-arch=index-only", f"dir:{given}", f"dir:{made}"
+        )
+        return (made / "manifest.json").read_bytes()
+
+    def _copy(self, reference: str, option: str, source: str) -> None:
+        copied = self._run(reference, "copy", option, "--quiet", source, f"docker://{reference}")
+        if copied is None:
+            raise ImageError(f"{reference}: the registry does not know what it was sent")
 
     def pull(self, reference: str, layout: Path) -> None:
         """Copy what a reference names into an OCI image layout; raises as ``push``."""

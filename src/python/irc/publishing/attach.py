@@ -1,0 +1,94 @@
+"""Attaching bills of materials and provenance to an image, so that whoever has it finds them.
+
+A registry with the referrers API knows of them by the ``subject`` of their manifests. For the others a
+list of them is kept under a tag made of the image's digest; it is kept everywhere, since skopeo does not
+tell which registries need it.
+https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#referrers-tag-schema
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from irc.attestations.document import encoded
+from irc.oci.blobs import MEDIA_TYPE_INDEX
+from irc.oci.errors import ImageError
+from irc.publishing.registry import Registry
+
+_LAYOUT = "attestations"
+_NAME = "org.opencontainers.image.ref.name"
+
+Descriptor = dict[str, Any]
+
+
+def attestations(package: Path) -> dict[str, Descriptor]:
+    """Descriptors of what goes with the image of a package, by name."""
+    index = json.loads((package / _LAYOUT / "index.json").read_bytes())
+    found = {}
+    for entry in index["manifests"]:
+        annotations = dict(entry["annotations"])
+        found[annotations.pop(_NAME)] = {**entry, "annotations": annotations}
+    return found
+
+
+def attach(package: Path, repository: str, digest: str, registry: Registry) -> bool:
+    """Push what goes with an image that is there, unless it is listed already.
+
+    Returns:
+        Whether anything was pushed.
+    Raises:
+        ImageError: the registry does not take it, or the list cannot be kept.
+    """
+    reference = f"{repository}:{digest.replace(':', '-')}"
+    index = referrers(reference, registry)
+    listed = {entry["digest"] for entry in index["manifests"]}
+    missing = {
+        name: entry
+        for name, entry in attestations(package).items()
+        if entry["digest"] not in listed
+    }
+    for name, entry in missing.items():
+        by_digest = f"{repository}@{entry['digest']}"
+        if registry.digest(by_digest) != entry["digest"]:
+            registry.push_artifact(package / _LAYOUT, name, entry["digest"], by_digest)
+    if missing:
+        _list(index, list(missing.values()), reference, registry)
+    return bool(missing)
+
+
+def referrers(reference: str, registry: Registry) -> dict[str, Any]:
+    """The list of what refers to an image, by its tag; an empty one where there is none.
+
+    Raises:
+        ImageError: the tag names something else.
+    """
+    raw = registry.manifest(reference)
+    if raw is None:
+        return {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": []}
+    index: dict[str, Any] = json.loads(raw)
+    if not isinstance(index.get("manifests"), list):
+        raise ImageError(
+            f"{reference}: this tag is for the list of what refers to the image, and names no index"
+        )
+    return index
+
+
+def _list(
+    index: dict[str, Any], added: list[Descriptor], reference: str, registry: Registry
+) -> None:
+    """Write the list with what is added; what other tools put there stays as it is."""
+    others = index["manifests"]
+    with tempfile.TemporaryDirectory(prefix="irc-referrers-") as name:
+        made = registry.rewritten_index(
+            encoded({**index, "manifests": [*others, *added]}), Path(name)
+        )
+        if json.loads(made)["manifests"][: len(others)] != others:
+            raise ImageError(
+                f"{reference}: this skopeo would take fields from what other tools have attached\n"
+                "hint: publish with a newer skopeo, which knows 'artifactType'"
+            )
+        registry.push_index(Path(name) / "given", reference)
+    held = {entry["digest"] for entry in referrers(reference, registry)["manifests"]}
+    if not held.issuperset(entry["digest"] for entry in (*others, *added)):
+        raise ImageError(f"{reference}: the registry does not hold the list that it was sent")
