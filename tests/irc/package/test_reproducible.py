@@ -87,6 +87,8 @@ def build(at: Surroundings) -> Path:
         *("--output-dir", "base"),
     )
     assert inputs.image is not None
+    shared_layers = ("--base", "base/base.json", "--deps", "deps/deps.json")
+    at.irc("sbom", *shared_layers, "--output-dir", "bill")
     at.irc(
         *(
             "package",
@@ -95,8 +97,8 @@ def build(at: Surroundings) -> Path:
             "--generated",
             "in/generated",
         ),
-        *("--sources", "in/sources", "--deps-pex", "in/deps.pex", "--base", "base/base.json"),
-        *("--deps", "deps/deps.json", "--lock", "in/default.lock"),
+        *("--sources", "in/sources", "--deps-pex", "in/deps.pex", *shared_layers),
+        *("--lock", "in/default.lock", "--libraries", "bill/libraries.cdx.json"),
         *("--manifest", "in/manifest.json", "--output-dir", "out"),
     )
     for shared in ("base", "deps"):
