@@ -127,9 +127,6 @@ def _compare_layers(
     old: tuple[Source, ImageView], new: tuple[Source, ImageView]
 ) -> Iterator[LayerChange]:
     before, after = _without_equal(old[1].layers, new[1].layers)
-    if not before and not after:
-        yield from _packed_otherwise(old[1].layers, new[1].layers)
-        return
     listings = {
         **{("old", layer.name): read_listing(old[0], layer) for layer in before},
         **{("new", layer.name): read_listing(new[0], layer) for layer in after},
@@ -174,7 +171,8 @@ def _packed_otherwise(old: Sequence[LayerView], new: Sequence[LayerView]) -> Ite
     shared = after.keys() & {layer.diff_id for layer in old}
     orders = [[item.diff_id for item in layers if item.diff_id in shared] for layers in (old, new)]
     if orders[0] != orders[1]:
-        moved = next(item for item in old if item.diff_id == orders[0][0])
+        first = next(diff_id for diff_id, there in zip(*orders, strict=False) if diff_id != there)
+        moved = next(item for item in old if item.diff_id == first)
         yield LayerChange("changed", moved, after[moved.diff_id], note="layers in another order")
 
 
