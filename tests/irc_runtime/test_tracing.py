@@ -342,6 +342,8 @@ def test_a_collector_that_is_down_fails_no_request(
         answers = [agent.predict(REQUEST) for _ in range(20)]
         assert [answer.status_code for answer in answers] == [200] * 20
         until(lambda: "Failed to export span" in agent.log, lambda: agent.log)
+        model.script(Answer(REPLY))
+        agent.predict(REQUEST)
     finally:
         assert agent.stop() == 0
     agent.wait_for_event("spans_lost")
@@ -353,7 +355,11 @@ def test_a_collector_that_hangs_fails_no_request_and_is_not_waited_for(
     """And what it misses in that time is bounded: the latest spans wait, and are sent when it is back."""
     with OtlpCollector() as hanging:
         hanging.hangs.set()
-        queue = {"OTEL_BSP_MAX_QUEUE_SIZE": "30", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10"}
+        queue = {
+            "OTEL_BSP_MAX_QUEUE_SIZE": "30",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "600",  # or a batch is sent anew, where requests are slow
+        }
         agent = Served(
             {**environment, **queue, "OTEL_EXPORTER_OTLP_ENDPOINT": hanging.url}, tmp_path
         )
