@@ -30,7 +30,10 @@ def agent(folder: Path, repository: str | None = None, **changes: Any) -> Any:
 def test_the_file_stands_in_the_place_of_the_manifest(tmp_path: Path) -> None:
     packaged(tmp_path)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"agent", "agent.pex", "compose.yaml", "context", "image", "image.json"}
+    assert names == {
+        *("agent", "agent.pex", "compose.yaml", "context", "image", "image.json"),
+        *("attestations", "provenance.intoto.json", "sbom.cdx.json"),
+    }
 
 
 def test_the_image_has_a_tag_of_its_digest_and_the_file_says_how_to_load_it(tmp_path: Path) -> None:

@@ -194,4 +194,4 @@ def test_an_image_needs_what_it_is_made_of(tmp_path: Path) -> None:
     short = Inputs(inputs.agent, inputs.generated, inputs.sources, inputs.deps_pex)
     result = CliRunner().invoke(irc.cli.package.package, arguments(short, tmp_path / "out"))
     assert result.exit_code == 1
-    assert result.output == "Error: the target 'kserve' needs --base, --deps and --lock\n"
+    assert result.output == "Error: the target 'kserve' needs --base, --deps, --lock and --libraries\n"
