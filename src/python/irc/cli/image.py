@@ -1,4 +1,4 @@
-"""``irc image``: the layers that agents share, and what differs between images."""
+"""``irc image``: the layers that agents share, what differs between images, and a try of one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PACKAGES = click.option(
 
 @click.group()
 def image() -> None:
-    """Make the layers that agents share, and compare images."""
+    """Make the layers that agents share, compare images, and try one."""
 
 
 @image.command()
@@ -145,6 +145,42 @@ def _viewed(place: str) -> Iterator[SourceView]:
         except ImageError as error:
             raise ImageError(f"{place}: {error}") from error
         yield view
+
+
+@image.command()
+@click.argument("package", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]")
+@click.option("--engine", type=click.Choice(("podman", "docker")),
+              help="What runs it.  [default: the one that is installed]")  # fmt: skip
+@click.option("--port", default=8080, show_default=True, help="Of this machine, on the loopback.")
+@click.option("--env", "environment", multiple=True, metavar="NAME[=VALUE]",
+              help="A variable, or one of this shell; repeatable.")  # fmt: skip
+@click.option("--volume", "volumes", multiple=True, metavar="FOLDER:PLACE[:ro]",
+              help="A folder of this machine; repeatable.")  # fmt: skip
+def run(
+    package: Path,
+    arguments: tuple[str, ...],
+    engine: str | None,
+    port: int,
+    environment: tuple[str, ...],
+    volumes: tuple[str, ...],
+) -> None:
+    """Run the image of PACKAGE, a folder that 'package' has written, until Ctrl-C.
+
+    It runs as it does in a cluster: with a read-only root, no capabilities, an ordinary user.
+    ARGUMENTS are the agent's own flags.
+    """
+    import os
+
+    from irc.running.containers import Container, installed_engine, load, run_command
+
+    with reported():
+        engine = engine or installed_engine()
+        loaded = load(engine, package)
+    command = run_command(
+        engine, loaded, Container(package, port, environment, volumes, arguments)
+    )
+    os.execvp(command[0], command)
 
 
 def _own_platform() -> str:

@@ -28,7 +28,10 @@ COMMANDS = {
     "features": ("irc.cli.features:features", "Fill the embedded feature store."),
     "fmt": ("irc.cli.fmt:fmt", "Lay out FLOWS in their canonical form."),
     "graph": ("irc.cli.graph:graph", "Draw FLOW: its nodes, edges and error routes."),
-    "image": ("irc.cli.image:image", "Make the layers that agents share, and compare images."),
+    "image": (
+        "irc.cli.image:image",
+        "Make the layers that agents share, compare images, and try one.",
+    ),
     "manifest": (
         "irc.cli.manifest:manifest",
         "Write the KServe manifests of an agent, with a placeholder for its image.",
