@@ -106,14 +106,20 @@ def test_manifests_are_made_of_the_deployment_and_of_overlays(rule_runner: RuleR
     assert "--helm" in report(files)["argv"]
 
 
-def test_the_bill_of_materials_is_made_of_shared_layers_alone(rule_runner: RuleRunner) -> None:
+def test_the_bill_of_materials_is_made_once_for_the_layers_that_agents_share(
+    rule_runner: RuleRunner,
+) -> None:
     _, files = package(rule_runner, "agent")
     made = report(files)["libraries"]
     assert made["blobs"] == {"base": ["base"], "deps": ["deps"]}
     assert not {"flows", "generated", "sources"} & set(made["beside"])
-    # What differs between two agents with the same layers is no input of it: one process serves both.
+    # Each run has a number of its own.
     _, others = package(rule_runner, "cluster")
     assert report(others)["libraries"] == made
+    rule_runner.write_files({"flows/flow.yaml": f"{FLOW}# edited\n"})
+    _, edited = package(rule_runner, "agent")
+    rule_runner.write_files({"flows/flow.yaml": FLOW})
+    assert report(edited)["libraries"] == made
 
 
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:

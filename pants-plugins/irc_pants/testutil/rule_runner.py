@@ -123,12 +123,12 @@ import json, os, sys
 
 def main(argv):
     output = argv.pop()
-    options = dict(item.removeprefix("--").split("=", 1) for item in argv)
-    made = {name: json.load(open(path))["argv"] for name, path in options.items()}
+    options = dict(item.removeprefix("--").split("=", 1) for item in argv if "=" in item)
     blobs = {name: os.listdir(f"{os.path.dirname(path)}/blobs/sha256") for name, path in options.items()}
+    report = {"blobs": blobs, "beside": sorted(os.listdir(".")), "run": os.urandom(8).hex()}
     os.makedirs(output)
     with open(f"{output}/libraries.cdx.json", "w") as file:
-        json.dump({"made": made, "blobs": blobs, "beside": sorted(os.listdir("."))}, file)
+        json.dump(report, file)
 """
 
 _PACKAGE = """\
