@@ -7,6 +7,8 @@ from stat import S_ISGID, S_ISUID, S_IWOTH
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.e2e.oci_layout import Layout, sha256
 from tests.e2e.running import SEARCH_PATH, Podman, RunningAgent, tool
@@ -82,6 +84,43 @@ def test_image_json_describes_the_layout(package: Path, layout: Layout) -> None:
     assert described["manifest_digest"] == layout.manifest_digest
     assert described["config_digest"] == layout.manifest["config"]["digest"]
     assert [layer["digest"] for layer in described["layers"]] == digests
+
+
+def test_bill_of_materials_names_what_lies_in_the_layers(package: Path, layout: Layout) -> None:
+    text = (package / "sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    components = json.loads(text)["components"]
+    named = {
+        occurrence["location"]
+        for component in components
+        for occurrence in component.get("evidence", {}).get("occurrences", ())
+    } | {component["name"] for component in components if component["type"] == "file"}
+    paths = (
+        f"/{entry.name}"
+        for index in range(len(layout.manifest["layers"]))
+        for entry in layout.layer_members(index)
+        if entry.isfile()
+    )
+    assert named == {
+        path
+        for path in paths
+        if path.endswith(".dist-info/METADATA")
+        or path.startswith("/var/lib/dpkg/status.d/")
+        or (path.startswith("/opt/agent/app/") and not path.endswith(".pyc"))
+    }
+
+
+def test_what_is_attached_is_about_the_image(package: Path, layout: Layout) -> None:
+    attached = Layout(package / "attestations")
+    for digest, file in attached.blobs().items():
+        assert sha256(file) == digest
+    manifests = [attached.json(entry["digest"]) for entry in attached.index["manifests"]]
+    assert {item["subject"]["digest"] for item in manifests} == {layout.manifest_digest}
+    assert sorted(item["artifactType"] for item in manifests) == [
+        "application/vnd.cyclonedx+json",
+        "application/vnd.cyclonedx+json",
+        "application/vnd.in-toto+json",
+    ]
 
 
 def test_skopeo_reads_the_image_and_copies_it_unchanged(layout: Layout, tmp_path: Path) -> None:

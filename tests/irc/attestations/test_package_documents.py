@@ -216,3 +216,25 @@ def test_provenance_names_what_the_image_was_made_of(out: Path, inputs: Inputs) 
             "runDetails": {"builder": {"id": "urn:irc:builder", "version": {"irc": "0.1.0"}}},
         },
     }
+
+
+def test_provenance_names_the_base_by_its_digest_or_its_packages(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    assert inputs.image is not None
+    packages = [
+        {"name": name, "version": "1.0", "sha256": name[0] * 64} for name in ("alpha", "beta")
+    ]
+    lines = f"{'a' * 64}  alpha=1.0\n{'b' * 64}  beta=1.0\n"
+    base = read(inputs.image.base)
+    inputs.image.base.write_text(
+        json.dumps({**base, "digest": f"sha256:{'2' * 64}", "packages": packages})
+    )
+    package(inputs, tmp_path / "out")
+    predicate = read(tmp_path / "out/provenance.intoto.json")["predicate"]
+    dependencies = {
+        item["name"]: item["digest"]["sha256"]
+        for item in predicate["buildDefinition"]["resolvedDependencies"]
+    }
+    assert dependencies["base-image"] == "2" * 64
+    assert dependencies["debian-packages"] == sha256(lines.encode())

@@ -8,8 +8,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from packageurl import PackageURL
-
 from irc.attestations.document import Document
 from irc.oci.base import Base
 from irc.oci.image import Image
@@ -90,9 +88,9 @@ def _tree(files: Mapping[str, Path]) -> str:
 def _base(base: Base) -> Iterator[Document]:
     if base.digest is not None:
         yield {"name": "base-image", "digest": _digest(base.digest)}
-    for package in base.packages:
-        purl = PackageURL("deb", "debian", package.name, package.version)
-        yield {"uri": str(purl), "digest": {"sha256": package.sha256}}
+    if base.packages:  # one by one they are in the bill of materials
+        lines = (f"{item.sha256}  {item.name}={item.version}\n" for item in base.packages)
+        yield _named("debian-packages", _sha256("".join(lines).encode()))
     for layer in base.layers:
         yield _layer("base", layer.diff_id)
 
