@@ -104,6 +104,19 @@ def test_format_within_the_sandbox_works() -> None:
         ("{% for i in r %}{% for j in r %}{{ j }}{% endfor %}{% endfor %}", {"r": "x" * 99_999}),
         ("{% for i in r if i %}{% for j in r %}{% endfor %}{% endfor %}", {"r": ["x"] * 99_999}),
         ("{% for i in r %}{{ big }}{% endfor %}", {"r": "x" * 999, "big": "x" * 99_999}),
+        ("{% for i in r recursive %}{{ loop(r) if loop.depth < 9 }}{% endfor %}", {"r": "x" * 99}),
+        (
+            "{% for i in r if i recursive %}{% set on = loop %}{{ on(r) if on.depth < 9 }}{% endfor %}",
+            {"r": "x" * 99},
+        ),
+        (
+            "{% set s %}{% for i in r %}{{ big }}{% endfor %}{% endset %}{{ s|length }}",
+            {"r": "x" * 999, "big": "x" * 99_999},
+        ),
+        (
+            "{% macro m() %}{% for i in r %}{{ big }}{% endfor %}{% endmacro %}{{ m()|length }}",
+            {"r": "x" * 999, "big": "x" * 99_999},
+        ),
         ("{{ '-' * n }}", {"n": 10**12}),
         ("{{ n * '-' }}", {"n": 10**12}),
         ("{{ [0] * n }}", {"n": 10**12}),
@@ -145,6 +158,12 @@ def test_loops_are_what_they_were() -> None:
     tree = [{"n": 1, "below": [{"n": 2, "below": []}]}]
     walk = "{% for t in tree recursive %}{{ t.n }}{{ loop(t.below) }}{% endfor %}"
     assert text(walk, tree=tree) == "12"
+    some = "{% for t in tree if t.n > 1 recursive %}{{ t.n }}{% else %}none{% endfor %}"
+    assert text(some, tree=tree) == "none"
+    last = "{% for x in xs recursive %}{{ x }}{{ '' if loop.last else ' ' }}{% endfor %}"
+    assert text(last, xs=[1, 2]) == "1 2"
+    growing = "{% for x in xs %}{% set _ = xs.append(x) %}{{ loop.length }}{% endfor %}"
+    assert text(growing, xs=[1, 2]) == "22"
     assert (
         text("{{ 3 * 2 }} {{ 'ab' * 2 }} {{ 2 ** 10 }} {{ 2.0 ** 0.5 > 1 }}") == "6 abab 1024 True"
     )

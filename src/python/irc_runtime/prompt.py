@@ -166,13 +166,11 @@ class Prompt:
         return messages
 
     def _render(self, template: "Template", variables: Mapping[str, Any]) -> str:
-        from jinja2 import TemplateError, UndefinedError
-
-        from irc_runtime.templates import rendered
-
         try:
-            return rendered(template, variables)
+            return template.render(variables)
         except Exception as error:
+            from jinja2 import TemplateError, UndefinedError
+
             give_texts(error, self._texts())
             if isinstance(error, UndefinedError):
                 said = f"the template reads what is not there: {error.message}"

@@ -3,7 +3,7 @@
 Prompts import it when they are compiled.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from jinja2 import (
     Template,
     TemplateRuntimeError,
     nodes,
+    pass_context,
 )
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -30,22 +31,62 @@ MAX_BITS = 4096
 #: Steps that are left to the loops of the text that is being made.
 _steps_left: ContextVar[list[int]] = ContextVar("steps_left")
 
-#: The filter that every loop goes through; the name is one that no template can write.
+#: The filters that loops go through; the names are ones that no template can write.
 _COUNTED = "items of a loop"
+_STEP = "step of a loop"
+
+
+class BoundedTemplate(Template):
+    """A template whose text is looked at while it is made."""
+
+    def render(self, *args: Any, **kwargs: Any) -> str:
+        """The text that the template makes.
+
+        Raises:
+            TemplateRuntimeError: it is too long, or takes too many steps; besides what the template
+                itself raises.
+        """
+        token = _steps_left.set([MAX_STEPS])
+        try:
+            return "".join(self._pieces(dict(*args, **kwargs)))
+        except OverflowError as error:  # of a range, which the sandbox bounds, or a number
+            raise TemplateRuntimeError("a range or a number is too large") from error
+        finally:
+            _steps_left.reset(token)
+
+    def _pieces(self, variables: dict[str, Any]) -> list[str]:
+        pieces, size = [], 0
+        try:
+            for piece in self.root_render_func(self.new_context(variables)):
+                size += len(piece)
+                if size > MAX_CHARACTERS:
+                    raise TemplateRuntimeError(f"more than {MAX_CHARACTERS} characters")
+                pieces.append(piece)
+        except Exception:  # noqa: BLE001  # as in Jinja2's render: it is raised with the template's lines
+            self.environment.handle_exception()
+        return pieces
 
 
 class BoundedEnvironment(SandboxedEnvironment):
     """A sandbox that counts the steps of loops, and looks at ``*`` and ``**`` before it does them."""
 
     intercepted_binops = frozenset({"*", "**"})
+    template_class = BoundedTemplate
+
+    @staticmethod
+    def concat(pieces: Iterable[str]) -> str:
+        """The text of a macro or a block, unless it is too long."""
+        pieces = list(pieces)
+        if sum(map(len, pieces)) > MAX_CHARACTERS:
+            raise TemplateRuntimeError(f"more than {MAX_CHARACTERS} characters")
+        return "".join(pieces)
 
     def compile(self, source: Any, *names: Any, **options: Any) -> Any:
         """As Jinja2's, for a template of which every loop is counted."""
         if isinstance(source, str):
             source = self.parse(source, *names, **options)
             for loop in source.find_all(nodes.For):
-                at = loop.iter.lineno
-                loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=at)
+                _count(loop)
         return super().compile(source, *names, **options)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -55,8 +96,52 @@ class BoundedEnvironment(SandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+def _count(loop: nodes.For) -> None:
+    """Make a loop go through what is counted.
+
+    What ``loop(…)`` of a recursive loop goes through is not in the loop's head. Its items are counted
+    by its condition, which each has to pass.
+    """
+    at = loop.iter.lineno
+    if not loop.recursive:
+        loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=at)
+        return
+    always = nodes.Const(True, lineno=at)
+    step = nodes.Filter(always, _STEP, [], [], None, None, lineno=at)
+    loop.test = nodes.And(step, loop.test or always, lineno=at)
+
+
+@pass_context  # as what filters without it give for constants is made when templates are compiled
+def _counted(_: Any, items: Any) -> Any:
+    """What a loop goes through, as long as that is.
+
+    The steps are counted beforehand where their number is known and stays what it is.
+    """
+    kind = type(items)
+    if kind is list:
+        items = items.copy()  # the template could add to it
+    elif kind is not tuple and kind is not str and kind is not range:
+        return _Counted(items)
+    _take(len(items))
+    return items
+
+
+@pass_context
+def _step(_: Any, going_on: bool) -> bool:
+    """Count a step."""
+    _take(1)
+    return going_on
+
+
+def _take(steps: int) -> None:
+    left = _steps_left.get()
+    left[0] -= steps
+    if left[0] < 0:
+        raise TemplateRuntimeError(f"more than {MAX_STEPS} steps of loops")
+
+
 class _Counted:
-    """What a loop goes through, as long as that is."""
+    """What a loop goes through, counted step by step."""
 
     __slots__ = ("_items",)
 
@@ -64,11 +149,8 @@ class _Counted:
         self._items = items
 
     def __iter__(self) -> Iterator[Any]:
-        left = _steps_left.get()
         for item in self._items:
-            left[0] -= 1
-            if left[0] < 0:
-                raise TemplateRuntimeError(f"more than {MAX_STEPS} steps of loops")
+            _take(1)
             yield item
 
     def __len__(self) -> int:
@@ -79,7 +161,8 @@ class _Counted:
 def environment() -> BoundedEnvironment:
     """The one Jinja environment: sandboxed, plain text, undefined values are errors."""
     made = BoundedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader({}))
-    made.filters[_COUNTED] = _Counted
+    made.filters[_COUNTED] = _counted
+    made.filters[_STEP] = _step
     return made
 
 
@@ -98,28 +181,6 @@ def compiled(jinja: SandboxedEnvironment, text: str, at: str | None) -> Template
     """A template whose frames in tracebacks name the place where its text starts."""
     code = jinja.compile(text, filename=at)
     return jinja.template_class.from_code(jinja, code, jinja.make_globals(None))
-
-
-def rendered(template: Template, variables: Mapping[str, Any]) -> str:
-    """The text that a template makes.
-
-    Raises:
-        TemplateRuntimeError: it is too long, or takes too many steps; besides what the template
-            itself raises.
-    """
-    token = _steps_left.set([MAX_STEPS])
-    try:
-        pieces, size = [], 0
-        for piece in template.generate(variables):
-            size += len(piece)
-            if size > MAX_CHARACTERS:
-                raise TemplateRuntimeError(f"more than {MAX_CHARACTERS} characters")
-            pieces.append(piece)
-        return "".join(pieces)
-    except OverflowError as error:  # of a range, which the sandbox bounds, or a number
-        raise TemplateRuntimeError("a range or a number is too large") from error
-    finally:
-        _steps_left.reset(token)
 
 
 def start_of(file: str) -> str:
