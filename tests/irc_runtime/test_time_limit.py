@@ -40,9 +40,8 @@ def test_what_ends_in_time_gives_its_result(limit: Limit) -> None:
 
 def test_what_does_not_is_cancelled(limit: Limit) -> None:
     async def main() -> float:
-        with pytest.raises(TimeoutError) as caught:
+        with pytest.raises(TimeoutError):
             await limit(5, waits(9))
-        assert isinstance(caught.value.__cause__, asyncio.CancelledError)
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0

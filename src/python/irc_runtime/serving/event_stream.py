@@ -23,7 +23,9 @@ Headers: TypeAlias = Mapping[str, str]
 
 def wants_events(headers: Headers | None) -> bool:
     """Whether the caller asks for server-sent events; by name, as ``*/*`` does not."""
-    accepted = (headers or {}).get("accept", "")
+    accepted = headers.get("accept", "") if headers else ""
+    if MEDIA_TYPE not in accepted:  # as almost always
+        return False
     return any(item.partition(";")[0].strip() == MEDIA_TYPE for item in accepted.split(","))
 
 
@@ -80,6 +82,13 @@ async def _answer_all(
     stream.put(StreamEvent("result", {"predictions": results} if several else results[0]))
 
 
+def _wants_events(scope: Scope) -> bool:
+    named = any(
+        name == b"accept" and MEDIA_TYPE.encode() in text for name, text in scope["headers"]
+    )
+    return named and wants_events(headers_of(scope))
+
+
 class EventStreamHeaders:
     """ASGI middleware: names the type of streamed responses, and keeps proxies from holding them."""
 
@@ -88,7 +97,7 @@ class EventStreamHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http" or not wants_events(headers_of(scope)):
+        if scope["type"] != "http" or not _wants_events(scope):
             await self._app(scope, receive, send)
             return
 
