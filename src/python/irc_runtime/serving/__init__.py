@@ -117,7 +117,6 @@ def loaded(
 def run(server: AgentServer, model: AgentModel) -> int:
     """Serve until a signal, or until another process has taken over; the result is the exit status."""
     # What is loaded stays. Going through it again and again would be a seventh of a request's cost.
-    gc.collect()
     gc.freeze()
     try:
         cancelled = server.start([model])
