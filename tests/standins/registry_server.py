@@ -56,6 +56,17 @@ class RegistryServer:
             verify=self.trust,
         )
 
+    def put(self, path: str, content: bytes, media_type: str) -> None:
+        """Put a document there, as another client would."""
+        answer = httpx.put(
+            f"https://{self.address}/v2/{path}",
+            content=content,
+            headers={"content-type": media_type},
+            auth=(USER, PASSWORD),
+            verify=self.trust,
+        )
+        answer.raise_for_status()
+
     @property
     def trust(self) -> ssl.SSLContext:
         """What clients of it believe."""

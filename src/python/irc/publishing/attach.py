@@ -23,8 +23,15 @@ Descriptor = dict[str, Any]
 
 
 def attestations(package: Path) -> dict[str, Descriptor]:
-    """Descriptors of what goes with the image of a package, by name."""
-    index = json.loads((package / _LAYOUT / "index.json").read_bytes())
+    """Descriptors of what goes with the image of a package, by name.
+
+    Raises:
+        ImageError: there is nothing.
+    """
+    try:
+        index = json.loads((package / _LAYOUT / "index.json").read_bytes())
+    except (OSError, ValueError):
+        raise ImageError(f"{package} holds no attestations: package the agent anew") from None
     found = {}
     for entry in index["manifests"]:
         annotations = dict(entry["annotations"])
@@ -88,7 +95,7 @@ def _list(
                 f"{reference}: this skopeo would take fields from what other tools have attached\n"
                 "hint: publish with a newer skopeo, which knows 'artifactType'"
             )
-        registry.push_index(Path(name) / "given", reference)
+        registry.push_index(Path(name), reference)
     held = {entry["digest"] for entry in referrers(reference, registry)["manifests"]}
     if not held.issuperset(entry["digest"] for entry in (*others, *added)):
         raise ImageError(f"{reference}: the registry does not hold the list that it was sent")

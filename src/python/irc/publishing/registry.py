@@ -14,6 +14,10 @@ ATTEMPTS = 3
 TIMEOUT = "15m"
 PAUSE_S = 1.0
 
+# Of an index, nothing but itself; see also containers-transports(5) on "dir".
+_INDEX_ONLY = "--multi-arch=index-only"
+_GIVEN = "given"
+
 # What skopeo says where there is nothing of a name: a manifest, or a whole repository.
 _UNKNOWN = ("manifest unknown", "name unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
 _REFUSED = (
@@ -59,9 +63,7 @@ class Registry:
             ImageError: the registry does not take it, or holds something else afterwards.
         """
         self._copy(reference, "--all", f"oci:{layout}")
-        held = self.digest(reference)
-        if held != digest:
-            raise ImageError(f"{reference}: the registry holds {held or 'nothing'}, not {digest}")
+        self._check(reference, digest)
 
     def push_artifact(self, layout: Path, name: str, digest: str, reference: str) -> None:
         """Copy one artifact as it is.
@@ -73,42 +75,7 @@ class Registry:
             ImageError: as ``push``.
         """
         self._copy(reference, "--preserve-digests", f"oci:{layout}:{name}")
-        held = self.digest(reference)
-        if held != digest:
-            raise ImageError(f"{reference}: the registry holds {held or 'nothing'}, not {digest}")
-
-    def push_index(self, index: Path, reference: str) -> None:
-        """Copy an index alone, whose manifests the registry has.
-
-        Args:
-            index: a folder of :func:`rewritten_index`.
-            reference: with a tag.
-        Raises:
-            ImageError: the registry does not take it.
-        """
-        self._copy(reference, "--multi-arch=index-only", f"dir:{index}")
-
-    def rewritten_index(self, index: bytes, folder: Path) -> bytes:
-        """Prepare an index for ``push_index``.
-
-        Args:
-            folder: an empty folder of the caller's.
-        Returns:
-            The index as it will be pushed: skopeo writes it anew, with the fields that it knows.
-        """
-        given, made = folder / "given", folder / "made"
-        given.mkdir()
-        (given / "version").write_text("Directory Transport Version: 1.1\n")
-        (given / "manifest.json").write_bytes(index)
-        self._run(
-            "an index", "copy", "--quiet", "--multi-arch=index-only", f"dir:{given}", f"dir:{made}"
-        )
-        return (made / "manifest.json").read_bytes()
-
-    def _copy(self, reference: str, option: str, source: str) -> None:
-        copied = self._run(reference, "copy", option, "--quiet", source, f"docker://{reference}")
-        if copied is None:
-            raise ImageError(f"{reference}: the registry does not know what it was sent")
+        self._check(reference, digest)
 
     def pull(self, reference: str, layout: Path) -> None:
         """Copy what a reference names into an OCI image layout; raises as ``push``."""
@@ -117,6 +84,42 @@ class Registry:
         )
         if found is None:
             raise ImageError(f"{reference}: there is no such image")
+
+    def rewritten_index(self, index: bytes, folder: Path) -> bytes:
+        """Lay down an index for ``push_index``.
+
+        Args:
+            folder: an empty folder of the caller's.
+        Returns:
+            The index as it will be pushed: skopeo writes it anew, with the fields that it knows.
+        """
+        given, made = folder / _GIVEN, folder / "made"
+        given.mkdir()
+        (given / "version").write_text("Directory Transport Version: 1.1\n")
+        (given / "manifest.json").write_bytes(index)
+        self._run("an index", "copy", "--quiet", _INDEX_ONLY, f"dir:{given}", f"dir:{made}")
+        return (made / "manifest.json").read_bytes()
+
+    def push_index(self, folder: Path, reference: str) -> None:
+        """Copy an index alone, whose manifests the registry has.
+
+        Args:
+            folder: that of ``rewritten_index``.
+            reference: with a tag.
+        Raises:
+            ImageError: the registry does not take it.
+        """
+        self._copy(reference, _INDEX_ONLY, f"dir:{folder / _GIVEN}")
+
+    def _copy(self, reference: str, option: str, source: str) -> None:
+        copied = self._run(reference, "copy", option, "--quiet", source, f"docker://{reference}")
+        if copied is None:
+            raise ImageError(f"{reference}: the registry does not know what it was sent")
+
+    def _check(self, reference: str, digest: str) -> None:
+        held = self.digest(reference)
+        if held != digest:
+            raise ImageError(f"{reference}: the registry holds {held or 'nothing'}, not {digest}")
 
     def _run(self, reference: str, *arguments: str) -> bytes | None:
         """What skopeo prints; None where the registry knows nothing of that name."""
