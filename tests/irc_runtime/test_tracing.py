@@ -1,6 +1,5 @@
 """Traces of a served agent, as a collector gets them from the real SDK."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from irc_runtime import tracing
-from irc_runtime.errors import LoadError
 from irc_runtime.features.load import load_features
-from irc_runtime.serving.traces import start_traces, wanted
 from tests.irc_runtime import streaming_agent
 from tests.irc_runtime.served import Served, free_port, until
 from tests.irc_runtime.support_agent import SupportAgent
@@ -381,46 +377,3 @@ def test_a_collector_that_hangs_fails_no_request_and_is_not_waited_for(
         finally:
             assert agent.stop() == 0
         agent.wait_for_event("spans_lost")
-
-
-@pytest.mark.parametrize(
-    ("environment", "is_wanted"),
-    [
-        ({}, False),
-        ({"OTEL_SERVICE_NAME": "shop"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
-        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
-        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, False),
-        ({"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp"}, False),
-        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, True),
-    ],
-)
-def test_traces_are_asked_for_by_the_environment(
-    environment: dict[str, str], is_wanted: bool
-) -> None:
-    assert wanted(environment) is is_wanted
-
-
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER is 'zipkin'"),
-        (
-            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc'; supported is http/protobuf",
-        ),
-    ],
-)
-def test_what_cannot_be_done_is_told_at_load(environment: dict[str, str], said: str) -> None:
-    with pytest.raises(LoadError, match=said):
-        wanted(environment)
-
-
-def test_an_agent_without_the_sdk_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
-    monkeypatch.setattr(tracing, "tracer", None)
-    monkeypatch.delitem(sys.modules, "irc_runtime.serving.otel", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)  # type: ignore[misc]  # mypy cannot tell None from a module
-    with pytest.raises(LoadError, match="does not carry 'opentelemetry.sdk.trace'"):
-        start_traces("support")
