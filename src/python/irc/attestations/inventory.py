@@ -138,7 +138,9 @@ def _add_layer(files: dict[str, _File], root: Path, layer: Layer) -> None:
 
 
 def _remove(files: dict[str, _File], folder: str) -> None:
-    for path in [path for path in files if path.startswith(f"{folder}/")]:
+    """Remove what lies in a folder; the root is ``""``."""
+    prefix = f"{folder}/" if folder else ""
+    for path in [path for path in files if path.startswith(prefix)]:
         del files[path]
 
 
@@ -153,7 +155,7 @@ def _distributions(files: dict[str, _File]) -> Iterator[Distribution]:
         if match is None:
             continue
         metadata = Parser().parsestr(file.text, headersonly=True)
-        # The name of the folder says the same: https://packaging.python.org/en/latest/specifications
+        # The name of the folder says the same.
         name, _, version = match[1].partition("-")
         yield Distribution(
             metadata.get("Name") or name,
@@ -165,7 +167,7 @@ def _distributions(files: dict[str, _File]) -> Iterator[Distribution]:
 
 
 def _python_licences(metadata: Message) -> tuple[str, ...]:
-    """An expression where there is one (PEP 639), else classifiers, else the free text if it is short."""
+    """An expression where there is one (PEP 639), else the only classifier, a short text, or classifiers."""
     expression = metadata.get("License-Expression")
     if expression:
         return (expression,)
@@ -177,7 +179,7 @@ def _python_licences(metadata: Message) -> tuple[str, ...]:
     ]
     # Older metadata may hold the whole licence, or UNKNOWN.
     short = text if text and "\n" not in text and text != "UNKNOWN" and len(text) < 80 else None
-    return (short,) if short and (len(classifiers) != 1) else tuple(sorted(set(classifiers)))
+    return (short,) if short and len(classifiers) != 1 else tuple(sorted(set(classifiers)))
 
 
 def _packages(

@@ -26,8 +26,8 @@ from irc.oci.base import Base
 from irc.oci.distributions import normalized_name
 from irc.oci.thirdparty import ThirdParty
 
-# Classifiers of the Python Package Index
-# and short names of Debian, for which SPDX has identifiers.
+# Classifiers of the Python Package Index and short names of Debian, for which SPDX has identifiers.
+# Those that may mean several licences, as "BSD License", stay what they are.
 _SPDX = {
     "Apache License 2.0": "Apache-2.0",
     "Apache License, Version 2.0": "Apache-2.0",
