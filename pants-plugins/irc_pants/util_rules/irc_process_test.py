@@ -39,10 +39,10 @@ def test_a_subcommand_carries_its_own_sources(rule_runner: RuleRunner) -> None:
 
 
 def test_a_compiler_that_is_missing_is_named(rule_runner: RuleRunner) -> None:
-    cause = failure(rule_runner, IrcTool, IrcCommand("publish"))
+    cause = failure(rule_runner, IrcTool, IrcCommand("graph"))
     assert isinstance(cause, IrcNotFoundError)
     assert str(cause) == (
-        "The compiler's module `irc.cli.publish` is provided by no target of the resolve"
+        "The compiler's module `irc.cli.graph` is provided by no target of the resolve"
         " `python-default`. Set `[irc].install_from_resolve` to the resolve with the compiler."
     )
 
