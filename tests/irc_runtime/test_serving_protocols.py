@@ -156,6 +156,7 @@ def test_grpc_says_what_an_unknown_model_and_missing_methods_are(stub: Any) -> N
             grpc_predict_v2_pb2.RepositoryModelUnloadRequest(model_name="patient")
         )
     assert unload.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert json.loads(unload.value.details())["type"] == "not_implemented"
 
 
 def test_raw_tensors_over_grpc_are_answered_with_raw_tensors(stub: Any) -> None:

@@ -57,6 +57,11 @@ class ServerError(AgentError):
         self.retry_after_s = retry_after_s
 
 
+def not_offered() -> ServerError:
+    """What KServe has and the agent does not."""
+    return ServerError("the agent does not offer this", "not_implemented", 501)
+
+
 class AnswerError(GrpcException):
     """An agent's failure as an answer: a JSON body over REST, a status over gRPC.
 
@@ -95,8 +100,8 @@ def _failure(error: Exception) -> AgentError:
             return RequestError("the request does not follow the V2 protocol")
         case ModelNotFound():
             return ServerError(error.reason, "model_not_found", 404)
-        case NotImplementedError():
-            return ServerError("the agent does not offer this", "not_implemented", 501)
+        case NotImplementedError():  # kserve's, of versions and explanations
+            return not_offered()
         case HTTPException(status_code=404):
             return ServerError("there is nothing at this path", "not_found", 404)
         case HTTPException(status_code=405):

@@ -19,6 +19,7 @@ from kserve.protocol.rest.server import (  # type: ignore[import-untyped]
 )
 from starlette.exceptions import HTTPException
 
+from irc_runtime.errors import AgentError
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import NOT_READY, AnswerError, answer_error
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Failures that a request over REST can meet outside of the agent.
 FAILURES = (
-    *(AnswerError, RequestValidationError, HTTPException, InvalidInput, ModelNotFound),
+    *(AnswerError, AgentError, RequestValidationError, HTTPException, InvalidInput, ModelNotFound),
     *(*NOT_READY, NotImplementedError, Exception),
 )
 

@@ -20,7 +20,7 @@ from irc_runtime.agent import Agent
 from irc_runtime.errors import RequestError, public_reason, raised_at
 from irc_runtime.events import ERROR, INFO, event
 from irc_runtime.serving.admission import Admission
-from irc_runtime.serving.answers import AnswerError
+from irc_runtime.serving.answers import AnswerError, not_offered
 from irc_runtime.serving.grpc_server import GrpcServer
 from irc_runtime.serving.options import Limits
 from irc_runtime.serving.rest import CANCEL_S, POLL_S, RestServer
@@ -90,10 +90,10 @@ class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # as above
     """A repository without loading and unloading: anybody could take the agent out of service."""
 
     async def load(self, model_name: str) -> None:
-        raise NotImplementedError
+        raise not_offered()
 
     async def unload(self, model_name: str) -> None:
-        raise NotImplementedError
+        raise not_offered()
 
 
 class AgentServer(kserve.ModelServer):  # type: ignore[misc]  # as above
