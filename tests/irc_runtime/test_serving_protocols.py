@@ -122,6 +122,12 @@ def test_a_deadline_bounds_the_request(agent: Waiting, stub: Any, ask: Ask) -> N
 
 
 @OVER_ALL
+@pytest.mark.parametrize("text", ["0", "soon", "-1", pytest.param("9" * 5000, id="long")])
+def test_what_is_no_deadline_bounds_nothing(agent: Waiting, stub: Any, ask: Ask, text: str) -> None:
+    assert ask(agent, stub, {DEADLINE: text}, key="unbound")["left_s"] is None
+
+
+@OVER_ALL
 def test_errors_are_the_same(agent: Waiting, stub: Any, ask: Ask) -> None:
     status, body = ask(agent, stub, {"traceparent": TRACEPARENT}, other="field")
     assert status in (400, grpc.StatusCode.INVALID_ARGUMENT)

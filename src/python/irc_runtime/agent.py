@@ -237,12 +237,19 @@ class Agent(ABC):
         return error
 
     def _deadline(self, headers: Mapping[str, str] | None) -> float | None:
-        """The event loop's time at which a request has to be done; the header's 0 is no limit."""
+        """The event loop's time at which a request has to be done."""
         limit_s = self.request_timeout_s
-        text = headers.get(DEADLINE_HEADER, "") if headers else ""
-        if text.isascii() and text.isdigit() and len(text) <= MAX_DEADLINE_DIGITS and int(text) > 0:
-            limit_s = min(int(text) / 1000, math.inf if limit_s is None else limit_s)
+        header_ms = limit_ms(headers.get(DEADLINE_HEADER, "")) if headers else None
+        if header_ms is not None:
+            limit_s = min(header_ms / 1000, math.inf if limit_s is None else limit_s)
         return None if limit_s is None else asyncio.get_running_loop().time() + limit_s
+
+
+def limit_ms(text: str) -> int | None:
+    """Milliseconds that the deadline's header gives; None where it gives none, as 0 does."""
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DEADLINE_DIGITS:
+        return int(text) or None
+    return None
 
 
 def _as_agent_error(error: Exception) -> AgentError:

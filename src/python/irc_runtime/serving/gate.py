@@ -6,7 +6,7 @@ do here is to say nothing.
 
 import asyncio
 
-from irc_runtime.agent import DEADLINE_HEADER
+from irc_runtime.agent import DEADLINE_HEADER, limit_ms
 from irc_runtime.errors import AgentError
 from irc_runtime.serving.admission import Admission
 from irc_runtime.serving.answers import (
@@ -139,8 +139,8 @@ def _shorten_deadline(scope: Scope, waited_s: float) -> None:
     """Take what a request has waited from the time that its caller gives it."""
     name = DEADLINE_HEADER.encode()
     for number, (header, value) in enumerate(scope["headers"]):
-        if header == name and value.isdigit():
-            left_ms = max(1, int(value) - round(waited_s * 1000))
+        if header == name and (given_ms := limit_ms(value.decode("latin-1"))) is not None:
+            left_ms = max(1, given_ms - round(waited_s * 1000))
             scope["headers"][number] = (name, str(left_ms).encode())
 
 

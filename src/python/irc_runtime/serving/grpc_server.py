@@ -12,7 +12,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc  # type: ignore[import
 from kserve.protocol.grpc.server import GRPCServer  # type: ignore[import-untyped]
 from kserve.protocol.grpc.servicer import InferenceServicer  # type: ignore[import-untyped]
 
-from irc_runtime.agent import DEADLINE_HEADER
+from irc_runtime.agent import DEADLINE_HEADER, limit_ms
 from irc_runtime.errors import RequestError
 from irc_runtime.serving import ports
 from irc_runtime.serving.admission import Admission
@@ -178,8 +178,8 @@ class GrpcServer(GRPCServer):  # type: ignore[misc]  # as above
 
 def _bound(headers: dict[str, Any], remaining_s: float | None, waited_s: float) -> None:
     """Have gRPC's own deadline bound the request, as the header of a proxy does."""
-    text = headers.get(DEADLINE_HEADER, "")
-    limits_ms = [int(text) - round(waited_s * 1000)] if text.isascii() and text.isdigit() else []
+    given_ms = limit_ms(headers.get(DEADLINE_HEADER, ""))
+    limits_ms = [] if given_ms is None else [given_ms - round(waited_s * 1000)]
     if remaining_s is not None and remaining_s < NO_DEADLINE_S:
         limits_ms.append(round(remaining_s * 1000))
     if limits_ms:
