@@ -146,6 +146,7 @@ def test_health_and_metrics_are_open(agent: Served, path: str) -> None:
     ("method", "path"),
     [
         *(("GET", path) for path in ("/v1/models", "/v2", "/v2/models/whoami", "/openapi.json")),
+        ("GET", "/v2/models/whoami/versions/1/ready"),
         *(("GET", path) for path in ("/openai/v1/models", "/nothing", "//metrics", "/metrics/x")),
         ("POST", "/v1/models/whoami:predict"),
         ("POST", "/v1/models/whoami:explain"),

@@ -34,7 +34,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 #: What may be read without a token.
 OPEN_PATH = re.compile(
-    r"/|/metrics|/v1/models/[^/]+|/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready"
+    r"/|/metrics|/v1/models/[^/]+|/v2/health/(live|ready)|/v2/models/[^/]+/ready"
 )
 OPEN_METHODS = frozenset({"ServerLive", "ServerReady", "ModelReady"})
 
