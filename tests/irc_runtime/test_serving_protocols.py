@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -110,6 +112,23 @@ def test_answers_are_the_same(agent: Waiting, stub: Any, ask: Ask) -> None:
     expected = {"key": "Grüße", "trace_id": TRACE, "left_s": None}
     assert {name: answer[name] for name in expected} == expected
     assert answer["loop"] == "uvloop"
+
+
+def test_a_request_sent_before_the_last_is_answered_knows_nothing_of_its_trace(
+    agent: Waiting,
+) -> None:
+    content = b'{"key": "ahead"}'
+    first, second = (
+        f"POST /v1/models/patient:predict HTTP/1.1\r\nhost: agent\r\n{header}\r\n"
+        f"content-length: {len(content)}\r\n\r\n".encode()
+        + content
+        for header in (f"traceparent: {TRACEPARENT}", "connection: close")
+    )
+    with socket.create_connection(("127.0.0.1", agent.port)) as connection:
+        connection.sendall(first + second)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    told = [json.loads(body) for body in re.findall(rb"\{.*\}", answers)]
+    assert [answer["outgoing"] for answer in told] == [{"traceparent": TRACEPARENT}, {}]
 
 
 @OVER_ALL

@@ -15,6 +15,7 @@ from irc_runtime.agent import Agent
 from irc_runtime.context import Context
 from irc_runtime.node import Inputs, Node, Outputs, node
 from irc_runtime.state import State, StateSpec, StateStore
+from irc_runtime.tracing import outgoing
 
 
 def write(word: str, key: str) -> None:
@@ -82,6 +83,7 @@ class PatientAgent(Agent):
             "left_s": left_s,
             "pid": os.getpid(),
             "loop": type(loop).__module__,
+            "outgoing": outgoing(),
         }
 
 

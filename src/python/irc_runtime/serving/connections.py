@@ -6,6 +6,7 @@ it takes.
 """
 
 import asyncio
+from contextvars import Context
 from typing import Any
 
 import orjson
@@ -127,8 +128,12 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """As uvicorn's, which does not keep the task."""
-        task = self.loop.create_task(cycle.run_asgi(app))
+        """As uvicorn's, which does not keep the task.
+
+        One that was sent before the last was answered begins within that one's task, and is to know
+        nothing of its context.
+        """
+        task = self.loop.create_task(cycle.run_asgi(app), context=Context())
         self._running = task, cycle
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
