@@ -10,6 +10,7 @@ library does in good order for connections of a certain age.
 import ctypes
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import closing
@@ -52,8 +53,10 @@ def _listeners(port: int) -> Iterator[socket.socket]:
     """Copies of this process's sockets that listen on a port: gRPC's library does not give its own."""
     for name in os.listdir("/proc/self/fd"):
         try:
+            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+                continue
             copy = socket.socket(fileno=os.dup(int(name)))
-        except OSError:  # no socket, or closed meanwhile
+        except OSError:  # closed meanwhile, as the folder itself
             continue
         is_listening = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if is_listening and copy.family == socket.AF_INET6 and copy.getsockname()[1] == port:
