@@ -252,8 +252,9 @@ def test_a_version_is_offered_once_two_looks_agree(
     assert "fourth" in (version.folder / "shop/saying.py").read_text()
 
 
+@pytest.mark.parametrize("another_comes_to_serve", [False, True])
 def test_a_refused_version_is_offered_again_when_it_has_changed(
-    second: Path, own: Facts, copies: Path
+    another_comes_to_serve: bool, second: Path, own: Facts, copies: Path
 ) -> None:
     place = second / "context/app"
     text = (place / "shop/agent.py").read_text()
@@ -261,6 +262,8 @@ def test_a_refused_version_is_offered_again_when_it_has_changed(
     watcher = Watcher(CodeFolder(place), copies, own)
     with pytest.raises(VersionError):
         watcher.look(at_once=True)
+    if another_comes_to_serve:
+        watcher.take()
     assert [watcher.look(at_once=False) for _ in range(3)] == [None] * 3
     (place / "shop/agent.py").write_text(text)
     assert watcher.look(at_once=False) is None

@@ -45,9 +45,9 @@ class Watcher:
             raise
 
     def take(self) -> None:
-        """What was offered last serves, or is known to be what serves."""
+        """What was offered last serves, or is known to be what serves; not if it was refused."""
         self._taken = self._offered
 
     def refuse(self) -> None:
         """What was offered last is no good."""
-        self._refused = self._seen
+        self._refused, self._offered = self._seen, None
