@@ -12,7 +12,8 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from tests.irc_runtime.served import START_TIMEOUT_S
+from tests.irc_runtime.served import START_TIMEOUT_S, until
+from tests.irc_runtime.test_metrics import number as counted
 from tests.irc_runtime.versions import (
     ASKING,
     CODE,
@@ -33,6 +34,9 @@ BROKEN = {
     "import os; os._exit(3)": "it ended with status 3 before it served",
     "import time; time.sleep(3600)": "it was not ready within 25 s",
 }
+DYING = f"import os\n{CODE}".replace(
+    "    await", "    inputs['query'] == 'die' and os._exit(7)\n    await"
+)
 OTHER_CONTRACT = FLOW.replace("requires: [query]", "requires: [query, locale]").replace(
     "request: {query: hi}", "request: {query: hi, locale: en}"
 )
@@ -74,6 +78,8 @@ def test_a_new_folder_is_served_and_the_former_version_ends(
         assert agent.wait_for("former_ended", number)["former"] == switched["former"]
         assert former not in agent.children()
         (former,) = agent.children()
+    ok = {"agent": "sample", "outcome": "ok"}  # one of each version
+    assert counted(agent, "irc_request_duration_seconds_count", **ok) == 3
     assert len(list(tmp_path.glob("version-*"))) == 2  # what serves, and what it would go back to
     assert agent.stop() == 0
     assert not list(tmp_path.glob("version-*"))
@@ -144,9 +150,7 @@ def test_a_version_that_dies_after_the_switch_gives_way_to_the_former(
 ) -> None:
     agent = start()
     agent.wait_until_ready()
-    dies = "    inputs['query'] == 'die' and os._exit(7)\n    await"
-    dying = f"import os\n{CODE}".replace("    await", dies)
-    put_link(tmp_path / "current", packages.package(flow_of("second", code=dying)) / "context/app")
+    put_link(tmp_path / "current", packages.package(flow_of("second", code=DYING)) / "context/app")
     agent.wait_for("switched")
     assert agent.said() == "second hi"
     with pytest.raises(httpx.TransportError):
@@ -156,6 +160,23 @@ def test_a_version_that_dies_after_the_switch_gives_way_to_the_former(
     put_link(tmp_path / "current", packages.package(flow_of("third")) / "context/app")
     agent.wait_for("switched", 2)
     assert agent.said() == "third hi"
+
+
+def test_a_version_that_dies_while_the_next_loads_leaves_the_former_alone(
+    start: Start, packages: Packages, tmp_path: Path
+) -> None:
+    agent = start()
+    agent.wait_until_ready()
+    put_link(tmp_path / "current", packages.package(flow_of("second", code=DYING)) / "context/app")
+    agent.wait_for("former_ended")
+    slow = f"import time; time.sleep(3600)\n{CODE}"
+    put_link(tmp_path / "current", packages.package(flow_of("third", code=slow)) / "context/app")
+    until(lambda: len(agent.children()) == 2, lambda: agent.log)
+    with pytest.raises(httpx.TransportError):
+        agent.predict({"query": "die"})
+    assert agent.said() == "first hi"
+    assert "ended meanwhile" in agent.wait_for("reload_refused")["reason"]
+    until(lambda: len(agent.children()) == 1, lambda: agent.log)
 
 
 def test_an_agent_that_dies_without_a_former_version_ends_the_process(start: Start) -> None:

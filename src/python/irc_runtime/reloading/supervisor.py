@@ -155,7 +155,7 @@ class Supervisor:
     def _on_messages(self, child: Child) -> None:
         for message in child.messages():
             match message["event"]:
-                case "ready":
+                case "ready" if child is self._candidate:
                     child.told = message
                     reason = self._objection(child)
                     if reason is None:
@@ -275,5 +275,8 @@ class Supervisor:
             ERROR, "rolled_back", version=version.digest, former=ended.version.digest, reason=reason
         )
         self._fallbacks = [version]
-        self._fall_back(reason)
+        if self._candidate is None:
+            self._fall_back(reason)
+        else:
+            self._refuse(self._candidate, "the version that served has ended meanwhile")
         self._discard_unused()
