@@ -146,7 +146,7 @@ class ParquetTable:
     def __init__(self, path: Path) -> None:
         try:
             import pyarrow  # type: ignore[import-untyped]  # it has no stubs
-            import pyarrow.parquet  # type: ignore[import-untyped]
+            import pyarrow.parquet  # type: ignore[import-untyped]  # as above
         except ImportError:
             raise TableError(f"{path}: reading Parquet needs the package pyarrow") from None
         self._path = path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from grpc import aio  # type: ignore[import-untyped]  # its stubs are another package
 from kserve import InferRequest  # type: ignore[import-untyped]  # it says nothing of its types
-from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc  # type: ignore[import-untyped]
-from kserve.protocol.grpc.server import GRPCServer  # type: ignore[import-untyped]
-from kserve.protocol.grpc.servicer import InferenceServicer  # type: ignore[import-untyped]
+from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc  # type: ignore[import-untyped]  # as above
+from kserve.protocol.grpc.server import GRPCServer  # type: ignore[import-untyped]  # as above
+from kserve.protocol.grpc.servicer import InferenceServicer  # type: ignore[import-untyped]  # as above
 
 from irc_runtime.agent import DEADLINE_HEADER, limit_ms
 from irc_runtime.errors import RequestError

@@ -12,8 +12,8 @@ from kserve import model_server  # type: ignore[import-untyped]  # it says nothi
 from kserve.constants.constants import (  # type: ignore[import-untyped]  # as above
     FASTAPI_APP_IMPORT_STRING,
 )
-from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]
-from kserve.protocol.rest.server import (  # type: ignore[import-untyped]
+from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]  # as above
+from kserve.protocol.rest.server import (  # type: ignore[import-untyped]  # as above
     RESTServer,
     _RefreshingServer,
 )

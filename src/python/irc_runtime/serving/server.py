@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import kserve  # type: ignore[import-untyped]  # it says nothing of its types
-from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]
-from kserve.protocol.dataplane import DataPlane  # type: ignore[import-untyped]
-from kserve.protocol.model_repository_extension import (  # type: ignore[import-untyped]
+from kserve.errors import InvalidInput, ModelNotFound  # type: ignore[import-untyped]  # as above
+from kserve.protocol.dataplane import DataPlane  # type: ignore[import-untyped]  # as above
+from kserve.protocol.model_repository_extension import (  # type: ignore[import-untyped]  # as above
     ModelRepositoryExtension,
 )
 
