@@ -23,10 +23,17 @@ VARIABLE = "IRC_HTTP_HOSTS"
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-#: Where clouds tell their machines secrets, besides 169.254.0.0/16: Amazon, Alibaba, Azure, Oracle.
+#: Where clouds tell their machines and pods secrets, besides 169.254.0.0/16: Amazon (two), Google,
+#: Alibaba, Azure, Oracle.
 METADATA = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"))
-)
+    map(
+        ipaddress.ip_address,
+        (
+            "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
+            "100.100.100.200", "168.63.129.16", "192.0.0.192",
+        ),
+    )
+)  # fmt: skip
 
 #: Networks whose addresses hold those of IPv4 in their last 32 bits: mapped, compatible, NAT64.
 HOLDING_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96")))
@@ -83,8 +90,8 @@ class HostPattern:
         port = DEFAULT_PORTS[origin.scheme] if self.port is None else self.port
         if port != origin.port:
             return False
-        if self.below:
-            return origin.host.endswith(f".{self.host}")
+        if self.below:  # the zone of an address may end like a name: ::1%a.example.com
+            return origin.host.endswith(f".{self.host}") and _address(origin.host) is None
         return _canonical(origin.host) == _canonical(self.host)
 
 
