@@ -1,8 +1,10 @@
 """Models of a Hopsworks project's registry, by its real client against a stand-in."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,26 @@ def test_a_folder_keeps_models_for_the_next_start(
     assert len(project.asked("/dataset/download/")) == 1
     fetch_models(SECOND)
     assert len(project.asked("/dataset/download/")) == 1
+
+
+def test_processes_that_start_together_fetch_models_into_one_folder(
+    project: Hopsworks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hsml.model import Model  # type: ignore[import-untyped]  # it has no stubs
+
+    monkeypatch.setenv("IRC_MODELS", f"hopsworks://{tmp_path}")
+    download, path = Model.download, tmp_path / "churn" / "2"
+
+    def overtaken(entry: Any, local_path: str) -> Any:
+        """What downloads while another process does, and is done first."""
+        fetched = download(entry, local_path=local_path)
+        shutil.copytree(local_path, path)
+        return fetched
+
+    monkeypatch.setattr(Model, "download", overtaken)
+    assert fetch_models(SECOND).get(SECOND)["path"] == str(path)
+    assert [file.name for file in path.iterdir()] == ["weights.json"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

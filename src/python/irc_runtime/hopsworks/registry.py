@@ -52,7 +52,11 @@ def _download(
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as beside:
                 entry.download(local_path=f"{beside}/files")
-                Path(beside, "files").rename(path)
+                try:
+                    Path(beside, "files").rename(path)
+                except OSError:
+                    if not path.is_dir():  # else another process has fetched it meanwhile
+                        raise
         fetched[model] = FetchedModel(model.name, int(entry.version), path)
     return fetched
 
