@@ -15,6 +15,7 @@ import runpy
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,9 @@ async def haystack(name: str, folder: Path) -> Ask:
 
 async def promptflow(name: str, folder: Path) -> Ask:
     """A flow's executor."""
-    from promptflow.executor import FlowExecutor  # type: ignore[import-not-found,unused-ignore]
-
-    executor = FlowExecutor.create(folder.resolve() / "flow.dag.yaml", connections={})
+    # By name, as it is installed in this peer's environment alone.
+    executor_type = import_module("promptflow.executor").FlowExecutor
+    executor = executor_type.create(folder.resolve() / "flow.dag.yaml", connections={})
 
     async def ask() -> Any:
         return executor.exec_line({"query": QUERY}).output["text"]

@@ -83,7 +83,11 @@ def _events() -> Iterator[tuple[str, str, set[str]]]:
             if not (isinstance(call, ast.Call) and getattr(call.func, "id", "") == "event"):
                 continue
             names = [n.value for n in ast.walk(call.args[1]) if isinstance(n, ast.Constant)]
-            levels = [LEVELS[n.id] for n in ast.walk(call.args[0]) if getattr(n, "id", "") in LEVELS]
+            levels = [
+                LEVELS[n.id]
+                for n in ast.walk(call.args[0])
+                if isinstance(n, ast.Name) and n.id in LEVELS
+            ]
             for name in names:
                 for level in levels:
                     yield str(name), level, {keyword.arg or "" for keyword in call.keywords}

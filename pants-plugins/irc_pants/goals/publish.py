@@ -38,12 +38,12 @@ DIGEST_FILE = "published.json"
 """Beside the package, what was published."""
 
 
-class PublishAgentFlowRequest(PublishRequest):
+class PublishAgentFlowRequest(PublishRequest["PublishAgentFlowFieldSet"]):
     pass
 
 
 @dataclass(frozen=True)
-class PublishAgentFlowFieldSet(PublishFieldSet):
+class PublishAgentFlowFieldSet(PublishFieldSet[PublishAgentFlowRequest]):
     publish_request_type = PublishAgentFlowRequest
     required_fields = (AgentFlowSourceField, AgentFlowImageRepositoriesField)
 

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.build_graph.address import InvalidAddressError
+from pants.build_graph.address import InvalidAddressError, MaybeAddress
 from pants.core.util_rules.system_binaries import BashBinary
 from pants.engine.addresses import Address, AddressInput
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, GlobMatchErrorBehavior, PathGlobs
-from pants.engine.internals.build_files import MaybeAddress
 from pants.engine.process import Process, ProcessCacheScope, ProcessResult
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.target import WrappedTarget, WrappedTargetRequest

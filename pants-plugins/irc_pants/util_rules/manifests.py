@@ -52,7 +52,7 @@ async def write_agent_manifests(request: AgentManifestsRequest) -> AgentManifest
         return AgentManifests(EMPTY_DIGEST)
     # Nothing else of the summary: an edited prompt must not make the manifests again.
     files = [FileContent("agent.json", json.dumps({"deployment": deployment}).encode())]
-    options = ()
+    options: tuple[str, ...] = ()
     if request.overlays is not None:
         files.append(FileContent("overlays.json", request.overlays.encode()))
         options = ("--overlays=overlays.json",)

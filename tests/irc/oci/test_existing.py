@@ -96,7 +96,8 @@ def test_layout_of_one_image_needs_no_digest(tmp_path: Path) -> None:
 
 def test_layout_of_several_images_names_them(tmp_path: Path) -> None:
     root = tmp_path / "image"
-    first = json.loads((write_example(root) and root / "index.json").read_text())["manifests"]
+    write_example(root)
+    first = json.loads((root / "index.json").read_text())["manifests"]
     second = write_example(root, ARM64)
     index = {"schemaVersion": 2, "manifests": [*first, second.manifest.to_oci()]}
     (root / "index.json").write_text(json.dumps(index))
