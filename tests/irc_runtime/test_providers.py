@@ -165,6 +165,11 @@ def test_a_stream_that_breaks_off_is_retryable(asked: Asked, error: bool) -> Non
         (Failure(503), True),
         (Malformed(), True),
         (Malformed(b"{}"), True),
+        (
+            Malformed(b'{"choices": [{"message": "Hi."}], "content": ["Hi."], "output": "Hi."}'),
+            True,
+        ),
+        (Malformed(b'{"choices": "Hi.", "content": [{"text": "Hi."}], "output": []}'), True),
         (CutConnection(), True),
     ],
 )

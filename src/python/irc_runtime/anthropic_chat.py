@@ -78,11 +78,11 @@ class AnthropicChat:
                     message = await _gather(_events(stream), answer_tool, on_text)
             else:
                 message = _whole(await self._client.messages.create(**options))
+            return _reply(message, answer_tool, structured=prompt.output_schema is not None)
         except anthropic.APIError as error:
             raise model_error(error) from error
-        except ValueError as error:  # a body that claims to be JSON and is not
+        except provider_errors.UNREADABLE as error:
             raise provider_errors.garbage() from error
-        return _reply(message, answer_tool, structured=prompt.output_schema is not None)
 
     async def close(self) -> None:
         """Leave the pool."""

@@ -177,7 +177,7 @@ def _translated(work: Callable[[], Result]) -> Result:
         raise provider_errors.unreachable() from error
     except ParamValidationError as error:
         raise ModelError("the prompt is no valid request to Bedrock", retryable=False) from error
-    except (BotoCoreError, ParserError, ValueError, KeyError, TypeError) as error:
+    except (BotoCoreError, ParserError, *provider_errors.UNREADABLE) as error:
         raise provider_errors.garbage() from error
     except OSError as error:  # botocore lets its transport's exceptions through amid a body
         raise provider_errors.broken_off() from error

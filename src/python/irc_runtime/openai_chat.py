@@ -72,11 +72,11 @@ class OpenAIChat:
                 answer = await self._streamed(prompt, conversation, on_text)
             else:
                 answer = _whole(await self._create(prompt, conversation))
+            return reply_of(answer, structured=prompt.output_schema is not None)
         except openai.APIError as error:
             raise model_error(error) from error
-        except ValueError as error:  # a body that claims to be JSON and is not
+        except provider_errors.UNREADABLE as error:
             raise provider_errors.garbage() from error
-        return reply_of(answer, structured=prompt.output_schema is not None)
 
     async def _create(self, prompt: Prompt, conversation: Sequence[Turn], **options: Any) -> Any:
         if prompt.temperature is not None:

@@ -20,6 +20,10 @@ HELD_BACK = "the model's answer was held back by a content filter"
 #: There is neither text nor a call of a tool.
 EMPTY = "the model's answer is empty"
 
+#: What comes of reading an answer that is no JSON, or not in the protocol's form, which clients
+#: take as it comes.
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+
 #: Statuses after which the same request can succeed; all of 5xx besides.
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 
