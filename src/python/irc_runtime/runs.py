@@ -9,16 +9,13 @@ from unittest.mock import patch
 
 import orjson
 
-from irc_runtime.agent import Agent
+from irc_runtime.agent import DEADLINE_HEADER, Agent
 from irc_runtime.context import Context
 from irc_runtime.errors import AgentError, NodeError
 from irc_runtime.node import Inputs, Outputs
 from irc_runtime.stubs import EdgeUse, Outcomes, Script, script_of, scripted_agent
 from irc_runtime.tracebacks import flow_line
 from irc_runtime.virtual_time import run_virtually
-
-#: The header in which a proxy says what a request may take.
-DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
 
 
 @dataclass(frozen=True, slots=True)
