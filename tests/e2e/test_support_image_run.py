@@ -2,13 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from irc.oci.errors import ImageError
 from irc.running.containers import Container, load, run_command
-from tests.e2e.running import SEARCH_PATH, Podman, running
+from tests.e2e.running import SEARCH_PATH, Podman, private_podman, running
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer
 
@@ -31,16 +32,23 @@ runroot = "{folder}/run"
 """
 
 
+@pytest.fixture
+def own_podman(podman: Podman) -> Iterator[Podman]:
+    """A storage without containers of other tests, which another configuration started."""
+    with private_podman() as own:
+        yield own
+
+
 def test_image_runs_and_answers(
-    package: Path, features: Path, model: OpenAIServer, podman: Podman, tmp_path: Path
+    package: Path, features: Path, model: OpenAIServer, own_podman: Podman, tmp_path: Path
 ) -> None:
-    folder = podman.folder
+    folder = own_podman.folder
     (folder / "containers.conf").write_text(CONFIGURATION)
     (folder / "storage.conf").write_text(STORAGE.format(folder=folder))
     environment = {
         "PATH": SEARCH_PATH,
         "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
         "CONTAINERS_CONF": str(folder / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         "OPENAI_API_KEY": "not-a-real-key",
