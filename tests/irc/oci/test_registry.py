@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from irc.oci.blobs import MEDIA_TYPE_INDEX, blob_path
 from irc.oci.errors import ImageError
 from irc.oci.existing import take_base
-from tests.irc.oci.test_existing import AMD64, write_example
+from tests.irc.oci.test_existing import AMD64, ARM64, write_example, write_index
 
 # user "puller", password "pull-password"
 HTPASSWD = "puller:$2b$05$abcdefghijklmnopqrstuuzN6p/Ww7Qzo8QXBQ7XjnndrNLHWr8.6\n"
@@ -80,6 +81,33 @@ def pushed(registry: str, folder: Path) -> str:
     command = ["skopeo", "copy", "--quiet", "--dest-creds=puller:pull-password"]
     subprocess.run([*command, f"oci:{folder / 'image'}", target], check=True)
     return digest
+
+
+def test_image_of_an_index_by_the_digest_that_skopeo_tells(registry: str, tmp_path: Path) -> None:
+    """``skopeo inspect`` of a tag, as the documentation has it, tells the digest of the index."""
+    layout = tmp_path / "image"
+    digest = write_index(layout)
+    entry = {
+        "mediaType": MEDIA_TYPE_INDEX,
+        "digest": digest,
+        "size": blob_path(layout, digest).stat().st_size,
+    }
+    index = {"schemaVersion": 2, "manifests": [entry]}
+    (layout / "index.json").write_text(json.dumps(index))
+    reference = f"{registry}/example:1"
+    command = ["skopeo", "copy", "--all", "--quiet", f"oci:{layout}", f"docker://{reference}"]
+    subprocess.run([*command, "--dest-creds=puller:pull-password"], check=True)
+    subprocess.run(
+        ["skopeo", "login", "--username=puller", "--password-stdin", registry],
+        input=b"pull-password",
+        check=True,
+    )
+    command = ["skopeo", "inspect", "--format", "{{.Digest}}", f"docker://{reference}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert told == digest
+    for platform in (AMD64, ARM64):
+        base = take_base(f"{reference}@{told}", platform, tmp_path / "out")
+        assert base == take_base(f"oci:{layout}@{digest}", platform, tmp_path / "out")
 
 
 def test_registry_without_credentials_says_how_to_give_them(registry: str, tmp_path: Path) -> None:

@@ -132,14 +132,13 @@ def diff(old: str, new: str, format_: str) -> None:
 
 @contextmanager
 def _viewed(place: str) -> Iterator[SourceView]:
-    from irc.oci.base import Platform
     from irc.oci.comparison.view import layout_of, read_source
     from irc.oci.errors import ImageError
     from irc.oci.sources import opened_source
 
     name, _, hexadecimal = place.partition("@sha256:")
     digest = f"sha256:{hexadecimal}" if hexadecimal else None
-    with opened_source(layout_of(name), digest, Platform.parse(_own_platform())) as source:
+    with opened_source(layout_of(name), digest) as source:
         try:
             view = read_source(source, digest)
         except ImageError as error:

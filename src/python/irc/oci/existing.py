@@ -53,7 +53,7 @@ def take_base(
     match = _REFERENCE.fullmatch(reference)
     assert match is not None  # the pattern takes any text
     digest = match["digest"]
-    with opened_source(match["place"], digest, platform) as source:
+    with opened_source(match["place"], digest) as source:
         try:
             if isinstance(source, ArchiveSource) and "oci-layout" not in source.names:
                 base = _from_docker_archive(source, digest, platform, output, compression)

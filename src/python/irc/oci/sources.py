@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from irc.oci.base import Platform
 from irc.oci.blobs import blob_path
 from irc.oci.errors import ImageError
 
 _TRANSPORT = re.compile(r"(?:(oci|oci-archive|docker-archive):|(docker)://)(?=.)")
+
+# For one manifest, or one image.
+_TIMEOUT = "15m"
 
 
 class Source(Protocol):
@@ -34,12 +36,12 @@ class Source(Protocol):
 
 
 @contextmanager
-def opened_source(place: str, digest: str | None, platform: Platform) -> Iterator[Source]:
+def opened_source(place: str, digest: str | None) -> Iterator[Source]:
     """The source that a place names.
 
     Args:
         place: without the digest.
-        platform: which image of an index to fetch from a registry.
+        digest: of what will be read; that of a registry must be known.
     Raises:
         ImageError: there is nothing, or something else; a registry's image has no digest.
     """
@@ -63,8 +65,7 @@ def opened_source(place: str, digest: str | None, platform: Platform) -> Iterato
         )
     else:
         with tempfile.TemporaryDirectory(prefix="irc-base-") as folder:
-            _copy_from_registry(f"{_without_tag(name)}@{digest}", platform, Path(folder) / "image")
-            yield _FolderSource(Path(folder) / "image", digest)
+            yield RegistrySource(_without_tag(name), Path(folder))
 
 
 class LayoutSource:
@@ -121,19 +122,51 @@ def _opened_archive(path: Path) -> Iterator[ArchiveSource]:
         yield source
 
 
-class _FolderSource:
-    """What skopeo's ``dir:`` transport wrote: ``manifest.json`` beside blobs named by digest."""
+class RegistrySource:
+    """An image of a registry, or several: manifests are fetched when they are asked for, and the blobs
+    of an image with the first of them."""
 
-    def __init__(self, root: Path, digest: str) -> None:
+    def __init__(self, repository: str, root: Path) -> None:
+        """Args:
+        repository: with its registry, without a tag.
+        root: an empty folder of the caller's.
+        """
+        self._repository = repository
         self._root = root
-        self._digest = digest
+        self._owners: dict[str, str] = {}  # of a blob's digest, that of its manifest
 
     def open(self, name: str) -> IO[bytes]:
-        file = "manifest.json" if name == self._digest else name.removeprefix("sha256:")
+        path = blob_path(self._root, name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name in self._owners:
+                self._fetch_blobs(self._owners[name])
+            else:
+                self._fetch_manifest(name, path)
         try:
-            return (self._root / file).open("rb")
+            return path.open("rb")
         except FileNotFoundError:
             raise ImageError(f"the registry's image has no {_said(name)}") from None
+
+    def _fetch_manifest(self, digest: str, path: Path) -> None:
+        reference = f"{self._repository}@{digest}"
+        raw = _skopeo(reference, "inspect", "--raw", f"docker://{reference}")
+        path.write_bytes(raw)
+        document = json.loads(raw)
+        if "layers" in document:
+            for blob in (document["config"], *document["layers"]):
+                self._owners[blob["digest"]] = digest
+
+    def _fetch_blobs(self, manifest: str) -> None:
+        """Copy an image; skopeo's ``dir:`` has blobs as they are, by their hexadecimal digits."""
+        reference = f"{self._repository}@{manifest}"
+        with tempfile.TemporaryDirectory(dir=self._root) as folder:
+            _skopeo(reference, "copy", "--quiet", f"docker://{reference}", f"dir:{folder}/image")
+            for digest, owner in self._owners.items():
+                path = blob_path(Path(folder), digest)
+                fetched = Path(folder, "image", path.name)
+                if owner == manifest and fetched.exists():
+                    fetched.rename(blob_path(self._root, digest))
 
 
 def read_document(source: Source, name: str) -> Any:
@@ -158,30 +191,24 @@ def _without_tag(name: str) -> str:
     return re.sub(r":[\w][\w.-]*$", "", name)
 
 
-def _copy_from_registry(reference: str, platform: Platform, folder: Path) -> None:
-    """Fetch an image by skopeo, with its files of credentials and its credential helpers."""
+def _skopeo(reference: str, command: str, *arguments: str) -> bytes:
+    """What skopeo prints, with its files of credentials and its credential helpers."""
     skopeo = shutil.which("skopeo")
     if skopeo is None:
         raise ImageError(
             f"skopeo is missing: it fetches {reference}. Install it, or copy the image into an "
             "OCI layout on this machine and name that"
         )
-    command = [
-        skopeo,
-        f"--override-os={platform.os}",
-        f"--override-arch={platform.architecture}",
-        *((f"--override-variant={platform.variant}",) if platform.variant else ()),
-        "copy",
-        "--quiet",
-        "--retry-times=3",
-        f"docker://{reference}",
-        f"dir:{folder}",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [skopeo, f"--command-timeout={_TIMEOUT}", command, "--retry-times=3", *arguments],
+        capture_output=True,
+        check=False,
+    )
     if result.returncode != 0:
-        lines = result.stderr.strip().splitlines()
+        lines = result.stderr.decode(errors="replace").strip().splitlines()
         reason = lines[-1] if lines else f"status {result.returncode}"
         raise ImageError(f"skopeo could not fetch {reference}: {reason}{_hint(reason)}")
+    return result.stdout
 
 
 def _hint(reason: str) -> str:
