@@ -13,7 +13,7 @@ from typing import IO
 
 from irc.oci.blobs import Layer, new_blob
 from irc.oci.clock import source_date_epoch
-from irc.oci.compression import MEDIA_TYPES, CompressedWriter, Compression
+from irc.oci.compression import GZIP_LEVEL, MEDIA_TYPES, CompressedWriter, Compression
 
 MODE_FILE = 0o644
 MODE_EXECUTABLE = 0o755
@@ -62,11 +62,16 @@ def disk_file(path: str, source: Path, *, executable: bool = False) -> File:
     return File(path, lambda: source.open("rb"), source.stat().st_size, executable)
 
 
-def write_layer(root: Path, entries: Iterable[Entry], compression: Compression = "gzip") -> Layer:
+def write_layer(
+    root: Path,
+    entries: Iterable[Entry],
+    compression: Compression = "gzip",
+    gzip_level: int = GZIP_LEVEL,
+) -> Layer:
     """Write the entries in the order given, with their parent folders, as a blob below ``root``."""
     mtime = source_date_epoch()
     with new_blob(root) as blob:
-        archive = CompressedWriter(blob, compression)
+        archive = CompressedWriter(blob, compression, gzip_level)
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
             folders = {"."}
             for entry in entries:

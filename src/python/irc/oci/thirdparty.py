@@ -28,7 +28,7 @@ SITE_PACKAGES = "opt/agent/site-packages"
 
 # A distribution with files of so many bytes has a layer of its own. Each layer adds its two digests,
 # some 240 bytes, to what every edit of a flow pushes.
-HEAVY_BYTES = 10_000_000
+HEAVY_BYTES = 20_000_000
 # The others share layers with those of their size: to each of these bounds, from above.
 SHARED_BYTES = (1_000_000, 150_000, 0)
 # Container engines take about 125 layers in all: beyond so many, heavy ones lie with the next size.

@@ -200,11 +200,11 @@ def _write_image(
     layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
     annotations = {
         "org.opencontainers.image.title": agent.name,
-        "org.opencontainers.image.description": agent.description,
         **({"org.opencontainers.image.base.digest": base.digest} if base.digest else {}),
     }
     labels = {
         **annotations,
+        "org.opencontainers.image.description": agent.description,
         "irc.flow": agent.flow,
         "irc.ir_digest": agent.ir_digest,
         "irc.compiler": agent.compiler,

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from irc.oci.blobs import Layer
 from irc.oci.bytecode import compile_pyc, pyc_path
+from irc.oci.compression import GZIP_LEVEL_SMALLEST
 from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, bytes_file, disk_file, write_layer
 from irc.package.agent import Agent
@@ -74,7 +75,7 @@ def write_shared_layer(root: Path, code: Code) -> Layer:
 def write_flow_layer(root: Path, code: Code) -> Layer:
     """Sources alone: the layer moves with every edit, and compiling them takes milliseconds."""
     entries = (disk_file(f"{APP}/{name}", path) for name, path in code.flow.items())
-    return write_layer(root, entries)
+    return write_layer(root, entries, gzip_level=GZIP_LEVEL_SMALLEST)
 
 
 def _shared_entries(files: Files) -> Iterator[Entry]:
