@@ -141,7 +141,7 @@ def _run(files: Files, cache: Cache | None, result: Result, *, with_tests: bool)
     expected_schemas = read_expected_schemas(files, flow)
     check_state(document, graph, report)
     check_target(document, graph, report)
-    check_variables(document, graph, report)
+    check_variables(document, graph.flow.deployment, report)
     result.files.update({name: file for name, file in files.loaded.items() if file is not None})
     if report.has_errors or analysis is None:
         return

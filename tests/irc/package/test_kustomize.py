@@ -23,6 +23,13 @@ OVERLAYS: dict[str, dict[str, Any]] = {
     "same": {},
     "elsewhere": {"namespace": "agents-staging"},
     "smaller": {"min_replicas": 1, "max_replicas": 1, "target_rps": None},
+    "renamed": {"service_name": "other-agent"},
+    "moved": {
+        "namespace": "canaries",
+        "service_name": "canary",
+        "secrets": {"LOG_LEVEL": {"secret": "logging", "key": "level"}},
+        "env": {"OPENAI_API_KEY": "none"},
+    },
     "production": {
         "namespace": "production",
         "canary_traffic_percent": 20,
@@ -82,6 +89,24 @@ def test_overlay_names_only_what_differs() -> None:
     assert "overlays/same/patch.yaml" not in files
 
 
+def test_a_variable_of_the_flow_may_come_from_a_secret_and_the_other_way_round() -> None:
+    merged = overlaid(KSERVE, "moved", OVERLAYS["moved"])
+    assert (merged["env"], set(merged["secrets"])) == ({"OPENAI_API_KEY": "none"}, {"LOG_LEVEL"})
+
+
+@pytest.mark.parametrize("key", ["namespace", "service_name"])
+def test_what_a_resource_is_cannot_be_taken_away(key: str) -> None:
+    with pytest.raises(ImageError, match=f"the overlay 'staging' has no {key}"):
+        overlaid(KSERVE, "staging", {key: None})
+
+
+def test_a_credential_is_refused_and_not_shown() -> None:
+    key = "sk-" + "proj-abcdefghijklmnopqrstuvwxyz0123456789"
+    with pytest.raises(ImageError, match="credential") as caught:
+        overlaid(KSERVE, "staging", {"env": {"OPENAI_KEY": key}})
+    assert key not in str(caught.value)
+
+
 def test_items_of_the_environment_are_merged() -> None:
     merged = overlaid(KSERVE, "production", OVERLAYS["production"])
     assert merged["env"] == {"LOG_LEVEL": "warning", "REGION": "eu"}
@@ -97,6 +122,12 @@ def test_items_of_the_environment_are_merged() -> None:
         ({"namespace": "Not DNS"}, "'Not DNS' is not a DNS label", "lower case letters"),
         ({"env": "LEVEL=debug"}, "env", None),
         ({"resources": {"memory": "much"}}, "'much' is not a quantity", "such as '512Mi'"),
+        ({"env": {"PYTHONPATH": "/tmp"}}, "the image sets 'PYTHONPATH'", None),
+        (
+            {"env": {"A": "b"}, "secrets": {"A": {"secret": "a", "key": "a"}}},
+            "env sets 'A' as well",
+            "leave it out of one of the two",
+        ),
         ({"canary_traffic_percent": 101}, "101 is above 100 percent", None),
     ],
 )

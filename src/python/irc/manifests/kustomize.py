@@ -39,9 +39,18 @@ def kustomization(
             files[f"overlays/{name}/patch.yaml"] = yaml_document(
                 {**named, "metadata": metadata, **patch}
             )
-            content["patches"] = [{"path": "patch.yaml"}]
+            content["patches"] = [_patch(base, metadata["name"])]
         files[f"overlays/{name}/kustomization.yaml"] = _kustomization(**content)
     return files
+
+
+def _patch(base: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The entry of a patch: it finds its resource by the name in it, unless that is another one."""
+    entry: dict[str, Any] = {"path": "patch.yaml"}
+    if name != base["metadata"]["name"]:
+        target = {"kind": base["kind"], "name": base["metadata"]["name"]}
+        entry |= {"target": target, "options": {"allowNameChange": True}}
+    return entry
 
 
 def _kustomization(**content: Any) -> str:

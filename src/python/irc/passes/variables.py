@@ -41,13 +41,12 @@ _OF_LAMBDA = frozenset(
 )
 
 
-def check_variables(document: Document, graph: Graph, report: Diagnostics) -> None:
-    """Check that each variable has one origin.
+def check_variables(document: Document, deployment: Deployment, report: Diagnostics) -> None:
+    """Check that each variable of a deployment, at ``deployment`` of a document, has one origin.
 
     Reports:
         E503 a name in both env and secrets, or one that the target sets.
     """
-    deployment = graph.flow.deployment
     env, secrets = deployment.kserve.env, deployment.kserve.secrets
     for name in secrets:
         if name in env:
