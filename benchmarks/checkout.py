@@ -1,4 +1,4 @@
-"""A clone of the repository in which Pants runs with a home and caches of its own."""
+"""Repositories in which Pants runs with a home and caches of its own."""
 
 import os
 import signal
@@ -18,22 +18,22 @@ USERS_OWN = ("IRC_", "PANTS_", "PEX_", "PYTHON", "SOURCE_DATE_EPOCH", "XDG_")
 STOPPING_S = 30.0
 
 
-class Checkout:
-    """A clone of HEAD, whose Pants reads and writes nothing of the user's.
+class Repository:
+    """A repository whose Pants reads and writes nothing of the user's.
 
-    A context manager: leaving it stops the clone's daemon.
+    A context manager: leaving it stops the daemon.
 
     Args:
-        folder: gets the clone, its home with all caches, and temporary files.
+        root: with `./pants`.
+        folder: gets a home with all caches, and temporary files.
         launcher_cache: where ``./pants`` finds Pants itself; None lets it build Pants anew.
     """
 
-    def __init__(self, folder: Path, launcher_cache: Path | None = None) -> None:
-        self.root = folder / "repository"
+    def __init__(self, root: Path, folder: Path, launcher_cache: Path | None = None) -> None:
+        self.root = root
         home, temporary = folder / "home", folder / "tmp"
         for made in (home, temporary):
             made.mkdir(parents=True)
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.root)], check=True)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(USERS_OWN)},
             "HOME": str(home),
@@ -80,7 +80,7 @@ class Checkout:
         return time.perf_counter() - started
 
     def stop_daemon(self) -> None:
-        """Stop this clone's daemon, and wait until it has ended."""
+        """Stop this repository's daemon, and wait until it has ended."""
         for pid_file in self.root.glob(".pids/*/pantsd/pid"):
             pid = int(pid_file.read_text())
             try:
@@ -90,6 +90,19 @@ class Checkout:
                     os.kill(pid, 0)
             except ProcessLookupError:
                 continue
+
+
+class Checkout(Repository):
+    """A clone of HEAD.
+
+    Args:
+        folder: gets the clone, its home with all caches, and temporary files.
+        launcher_cache: as of a `Repository`.
+    """
+
+    def __init__(self, folder: Path, launcher_cache: Path | None = None) -> None:
+        super().__init__(folder / "repository", folder, launcher_cache)
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.root)], check=True)
 
 
 def launcher_cache() -> Path:

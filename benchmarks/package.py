@@ -34,6 +34,9 @@ pex_binary(name="zipapp", entry_point="main.py", dependencies={dependencies})
 pex_binary(name="packed", entry_point="main.py", layout="packed", dependencies={dependencies})
 """
 
+#: What the agent is made by, and no part of it.
+COMPILER = "//:_irc_compiler"
+
 CPUS = 2
 
 #: Pants hears of an edit from the file system; a run that starts sooner may not see it.
@@ -192,11 +195,11 @@ def image(checkout: Checkout) -> dict[str, Any]:
 
 def write_peers(checkout: Checkout) -> None:
     """Add plain PEX binaries that depend on all that the agent depends on."""
-    found = checkout.pants("dependencies", "--transitive", AGENT).split()
+    found = set(checkout.pants("dependencies", AGENT).split()) - {COMPILER}
     code = checkout.root / PEER_CODE
     code.parent.mkdir()
     code.write_text('"""Stands where an agent would."""\n')
-    build = PEER_BUILD.format(dependencies=json.dumps(found))
+    build = PEER_BUILD.format(dependencies=json.dumps(sorted(found)))
     (checkout.root / PEER / "BUILD").write_text(build)
 
 

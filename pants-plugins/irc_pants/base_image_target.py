@@ -10,17 +10,19 @@ from pants.engine.target import (
     AsyncFieldMixin,
     InvalidFieldException,
     InvalidTargetException,
+    SecondaryOwnerMixin,
     StringField,
     StringSequenceField,
     Target,
 )
+from pants.source.filespec import Filespec
 from pants.util.strutil import help_text, softwrap
 
 _BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 
-class _PathField(AsyncFieldMixin, StringField):
-    """A path from the folder of the BUILD file."""
+class _PathField(AsyncFieldMixin, SecondaryOwnerMixin, StringField):
+    """A path from the folder of the BUILD file; what lies there changes the target."""
 
     @property
     def path(self) -> str | None:
@@ -34,6 +36,10 @@ class _PathField(AsyncFieldMixin, StringField):
                 "not in the repository."
             )
         return path
+
+    @property
+    def filespec(self) -> Filespec:
+        return {"includes": [] if self.path is None else [self.path]}
 
 
 class OciBaseImageImageField(StringField):
@@ -51,6 +57,10 @@ class OciBaseImageImageField(StringField):
 class OciBaseImageLayoutField(_PathField):
     alias = "layout"
     help = help_text("A folder with an OCI image layout, by its path from the BUILD file's folder.")
+
+    @property
+    def filespec(self) -> Filespec:
+        return {"includes": [] if self.path is None else [os.path.join(self.path, "**")]}
 
 
 class OciBaseImageArchiveField(_PathField):

@@ -37,6 +37,7 @@ from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 from pants.util.strutil import bullet_list, softwrap
 
+from irc_pants.compiler_target import lockfile_addresses
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import agent_path, module_name
 from irc_pants.target_types import (
@@ -114,7 +115,11 @@ async def infer_agent_flow_dependencies(
     )
     owning = itertools.chain.from_iterable(file_owners)
     base = {base_image.address} if base_image.address is not None else set()
-    return InferredDependencies(sorted({*imported, *owning, *base} - {field_set.address}))
+    # Packages record the digest of the lockfile, whatever of it they use.
+    lockfile = lockfile_addresses(resolve, python_setup)
+    return InferredDependencies(
+        sorted({*imported, *owning, *base, *lockfile} - {field_set.address})
+    )
 
 
 @rule(level=LogLevel.DEBUG)

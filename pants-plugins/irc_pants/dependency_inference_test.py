@@ -124,6 +124,7 @@ nodes:
 def test_files_are_found_that_files_refer_to(rule_runner: RuleRunner) -> None:
     found = dependencies(rule_runner, FILES_THAT_REFER, "src/flows")
     assert {spec for spec in found if not spec.startswith("src/irc_runtime")} == {
+        "//default.lock:_python-default_lockfile",
         "src/flows/answer.json:files",
         "src/flows/prompts/ask.j2:../files",
         "src/flows/prompts/base.j2:../files",

@@ -8,8 +8,9 @@ from pants.engine.rules import Rule
 from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
-from irc_pants import codegen, dependency_inference, flow_references
+from irc_pants import codegen, compiler_target, dependency_inference, flow_references
 from irc_pants.base_image_target import OciBaseImageTarget
+from irc_pants.compiler_target import CompilerTarget
 from irc_pants.goals import check, lock, package, publish, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
@@ -27,6 +28,7 @@ from irc_pants.util_rules import (
 def rules() -> Iterable[Rule | UnionRule]:
     return (
         *flow_references.rules(),
+        *compiler_target.rules(),
         *dependency_inference.rules(),
         *irc_process.rules(),
         *compile_flow.rules(),
@@ -46,4 +48,4 @@ def rules() -> Iterable[Rule | UnionRule]:
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (AgentFlowTarget, OciBaseImageTarget)
+    return (AgentFlowTarget, CompilerTarget, OciBaseImageTarget)

@@ -24,6 +24,7 @@ from pants.engine.target import (
     InvalidFieldException,
     InvalidFieldTypeException,
     SingleSourceField,
+    SpecialCasedDependencies,
     StringField,
     StringSequenceField,
     Target,
@@ -63,6 +64,12 @@ class AgentFlowSourceField(SingleSourceField):
 
 class AgentFlowDependenciesField(Dependencies):
     pass
+
+
+class AgentFlowCompilerField(SpecialCasedDependencies):
+    alias = "_compiler"
+    default = ("//:_irc_compiler",)
+    help = help_text("What the flow is compiled, tested and packaged by.")
 
 
 class AgentFlowLayoutField(StringField):
@@ -190,6 +197,7 @@ class AgentFlowTarget(Target):
         *COMMON_TARGET_FIELDS,
         AgentFlowSourceField,
         AgentFlowDependenciesField,
+        AgentFlowCompilerField,
         AgentFlowLayoutField,
         AgentFlowBaseImageField,
         AgentFlowImageCompressionField,

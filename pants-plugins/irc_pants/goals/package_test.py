@@ -13,7 +13,7 @@ from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
 from irc_pants.goals.package import AgentFlowPackageFieldSet
-from irc_pants.testutil.rule_runner import FLOW, make_rule_runner, set_options
+from irc_pants.testutil.rule_runner import FLOW, STAND_IN, make_rule_runner, set_options
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,28 @@ def test_the_bill_of_materials_is_made_once_for_the_layers_that_agents_share(
     _, edited = package(rule_runner, "agent")
     rule_runner.write_files({"flows/flow.yaml": FLOW})
     assert report(edited)["libraries"] == made
+
+
+def test_what_does_not_reach_a_flow_leaves_its_package_as_it_is(rule_runner: RuleRunner) -> None:
+    other = {"desk/BUILD": "python_sources()\nagent_flow(name='agent')\n", "desk/greet.py": ""}
+    rule_runner.write_files({**other, "desk/flow.yaml": FLOW})
+    before, _ = package(rule_runner, "agent")
+    # Each run of the stand-in has a number of its own: the same digest means that it did not run.
+    rule_runner.write_files(
+        {
+            **other,
+            "desk/flow.yaml": f"{FLOW}# edited\n",
+            "desk/greet.py": "# edited\n",
+            "src/irc/cli/publish.py": "# edited\n",
+            "src/irc_runtime/http.py": "import pex\n# edited\n",
+        }
+    )
+    after, _ = package(rule_runner, "agent")
+    assert after.digest == before.digest
+    rule_runner.write_files({"flows/greet.py": "# edited\n"})
+    edited, _ = package(rule_runner, "agent")
+    rule_runner.write_files({"flows/greet.py": "", **STAND_IN})
+    assert edited.digest != before.digest
 
 
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:

@@ -58,6 +58,7 @@ from pants.engine.unions import UnionRule
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
+from irc_pants.compiler_target import TESTING_MODULE
 from irc_pants.naming import agent_tests_path, line_map_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField, AgentFlowTestTimeoutField
@@ -69,8 +70,6 @@ from irc_pants.util_rules.compile_flow import (
 
 logger = logging.getLogger(__name__)
 
-# What generated tests import besides the agent.
-TESTING_MODULE = "irc_runtime.testing"
 # Beside all sources: coverage would count the tests otherwise.
 TESTS_DIR = "__generated_tests__"
 COVERAGE_FILE = ".coverage"

@@ -162,6 +162,7 @@ def main(argv):
         "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
         "manifest": json.load(open(options["manifest"])),
         "libraries": json.load(open(options["libraries"])),
+        "run": os.urandom(8).hex(),
     }
     with open(f"{output}/image.json", "w") as file:
         json.dump(report, file)
