@@ -14,8 +14,9 @@ import pytest
 from irc.oci.base import Platform
 from irc.oci.image import ImageLayer, write_image
 from irc.oci.layer import bytes_file, write_layer
+from irc.package.build import package
 from tests.irc.oci.packed_pex import write_packed_pex
-from tests.irc.package.agent_files import LOADER, write_inputs
+from tests.irc.package.agent_files import KSERVE, LOADER, arguments, summary, write_inputs
 
 # Starts `irc` with a clock that is off by so many seconds.
 PROGRAM = """\
@@ -168,3 +169,16 @@ def test_nothing_differs_between_their_images(packages: tuple[Path, Path]) -> No
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("target", ["kserve", "local", "lambda"])
+def test_texts_are_utf_8_in_every_locale(tmp_path: Path, target: str) -> None:
+    inputs = write_inputs(tmp_path)
+    kserve = {**KSERVE, "env": {"GREETING": "Grüße"}}
+    described = summary(description="Grüßt", deployment={"target": target, "kserve": kserve})
+    inputs.agent.write_text(json.dumps(described))
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    there = Surroundings(tmp_path, settings, 0, (), 0o022)
+    there.irc("package", *arguments(inputs, tmp_path / "out"))
+    package(inputs, tmp_path / "expected")
+    assert tree(tmp_path / "out") == tree(tmp_path / "expected")

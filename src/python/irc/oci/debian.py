@@ -46,7 +46,7 @@ def architecture() -> str:
 def suite() -> str:
     """The code name of the machine's release, such as ``bookworm``."""
     try:
-        text = Path("/etc/os-release").read_text()
+        text = Path("/etc/os-release").read_text("utf-8")
     except OSError:
         return "unknown"
     match = re.search(r'^VERSION_CODENAME="?(\w+)', text, re.MULTILINE)

@@ -97,7 +97,9 @@ def _package(inputs: Inputs, output: Path) -> tuple[str, ...]:
     if agent.target == "lambda":
         warnings = write_function(agent, code.all, inputs.deps_pex, output)
     elif inputs.image is None:
-        raise ImageError(f"the target '{agent.target}' needs --base, --deps, --lock and --libraries")
+        raise ImageError(
+            f"the target '{agent.target}' needs --base, --deps, --lock and --libraries"
+        )
     else:
         _package_image(agent, code, inputs.image, inputs.deps_pex, inputs.sources, output)
     copy_documents(agent, inputs.generated, inputs.sources, output / "agent")
@@ -127,7 +129,7 @@ def _package_image(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
     )
     if agent.target == "local":
-        (output / "compose.yaml").write_text(_compose(agent, image, inputs.repository))
+        write_files(output, {"compose.yaml": _compose(agent, image, inputs.repository)})
     else:
         _write_manifests(agent, inputs, reference, output)
     libraries = _read_json(inputs.libraries, dict)
@@ -163,7 +165,7 @@ def _with_version(
     below += [item.layer.diff_id for item in third_party.layers]
     folder.mkdir(parents=True)
     path = folder / VERSION_FILE
-    path.write_text(version_file(agent, code.all, below))
+    path.write_text(version_file(agent, code.all, below), "utf-8")
     return Code(code.shared, dict(sorted({**code.flow, VERSION_FILE: path}.items())))
 
 
@@ -263,7 +265,7 @@ def _describe_layer(item: ImageLayer, third_party: ThirdParty) -> dict[str, Any]
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text("utf-8")
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from error
 
@@ -276,4 +278,4 @@ def _read_json(path: Path, parse: Callable[[Any], Document]) -> Document:
 
 
 def _write_json(path: Path, document: Any) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")

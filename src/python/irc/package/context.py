@@ -59,9 +59,13 @@ def write_context(
         target = output / "app" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (output / "requirements.txt").write_text(requirements)
-    (output / "Dockerfile").write_text(_dockerfile(agent, pip_options, note))
-    (output / "config.yaml").write_text(_config(agent))
+    documents = {
+        "requirements.txt": requirements,
+        "Dockerfile": _dockerfile(agent, pip_options, note),
+        "config.yaml": _config(agent),
+    }
+    for name, text in documents.items():
+        (output / name).write_text(text, "utf-8")
 
 
 def _dockerfile(agent: Agent, pip_options: str, note: str) -> str:

@@ -73,7 +73,7 @@ def write_function(agent: Agent, files: Files, deps_pex: Path, output: Path) -> 
         architecture=architecture,
         kserve=agent.kserve,
     )
-    (output / "template.yaml").write_text(text)
+    (output / "template.yaml").write_text(text, "utf-8")
     return warnings
 
 

@@ -41,7 +41,7 @@ def compose_pex(requirements: Path, files: Files, entry_point: str, output: Path
     old_hash = info.get("pex_hash")
     new_info = _with_code(info, files, entry_point)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "PEX-INFO").write_text(_dump(new_info))
+    (output / "PEX-INFO").write_text(_dump(new_info), "utf-8")
     for name in _LOADERS:
         loader = requirements / name
         if name == "__main__.py" or loader.is_file():
@@ -71,13 +71,13 @@ def _with_code(info: dict[str, Any], files: Files, entry_point: str) -> dict[str
 
 def _rewrite(loader: Path, target: Path, literal: str, new_hash: str) -> None:
     try:
-        text = loader.read_text()
+        text = loader.read_text("utf-8")
     except OSError as error:
         raise ImageError(f"{loader}: {error.strerror}") from error
     if text.count(literal) != 1:
         raise ImageError(f"{loader}: does not hold {literal}; this version of pex is not known")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text.replace(literal, f"pex_hash={new_hash!r}"))
+    target.write_text(text.replace(literal, f"pex_hash={new_hash!r}"), "utf-8")
     shutil.copymode(loader, target)
 
 

@@ -69,7 +69,7 @@ def _runtime_root() -> Path:
 def _locked(names: tuple[str, ...], lock: Path) -> str:
     """The lock's lines for distributions and all that they require, as this environment has it."""
     try:
-        requirements = list(locked_requirements(lock.read_text()))
+        requirements = list(locked_requirements(lock.read_text("utf-8")))
     except OSError as error:
         raise ImageError(f"{lock}: {error.strerror}") from error
     lines = []
