@@ -12,7 +12,7 @@ Distributions = Mapping[str, Mapping[str, str | bytes]]
 
 
 def write_packed_pex(folder: Path, distributions: Distributions) -> Path:
-    """Write a PEX without a loader: enough to make layers of."""
+    """Write a PEX without a loader, enough to make layers of; files in a ``bin`` are programs."""
     (folder / ".deps").mkdir(parents=True)
     wheels = {}
     for name, files in distributions.items():
@@ -25,7 +25,9 @@ def write_packed_pex(folder: Path, distributions: Distributions) -> Path:
             archive.writestr(f"{name}.dist-info/RECORD", "")
             archive.writestr(f"{name}.pex-info/original-whl-info.json", "{}")
             for path, content in files.items():
-                archive.writestr(path, content)
+                member = zipfile.ZipInfo(path)
+                member.external_attr = (0o755 if "/bin/" in path else 0o644) << 16
+                archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     info = {"distributions": wheels, "deps_are_wheel_files": False, "pex_hash": "a" * 40}
     (folder / "PEX-INFO").write_text(json.dumps(info))
     return folder

@@ -14,7 +14,7 @@ from irc.oci import thirdparty
 from irc.oci.blobs import Layer
 from irc.oci.errors import ImageError
 from irc.oci.thirdparty import ThirdParty, build_third_party
-from tests.irc.oci.listing import assert_describes, content, listing
+from tests.irc.oci.listing import assert_describes, content, listing, members
 from tests.irc.oci.packed_pex import Distributions, write_packed_pex
 
 DISTRIBUTIONS: Distributions = {
@@ -60,6 +60,15 @@ def test_listing_has_what_an_agent_needs_and_nothing_else(tmp_path: Path) -> Non
     ]
     assert content(tmp_path / "out", layer, f"{prefix}/alpha/native.so") == b"\x7fELF"
     assert_describes(tmp_path / "out", layer)
+
+
+def test_a_program_within_a_package_can_be_run(tmp_path: Path) -> None:
+    files = {"alpha/bin/encode": b"\x7fELF", "alpha/data.bin": b"\x7fELF"}
+    pex = write_packed_pex(tmp_path / "pex", {"alpha-1.0": files})
+    built, _ = build_third_party(pex, tmp_path / "out")
+    modes = {item.name: item.mode for item in members(tmp_path / "out", built.layers[0].layer)}
+    assert modes["opt/agent/site-packages/alpha/bin/encode"] == 0o755
+    assert modes["opt/agent/site-packages/alpha/data.bin"] == 0o644
 
 
 def test_two_folders_and_orders_give_the_same_layers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,7 +18,8 @@ from click.testing import CliRunner
 import irc.cli.package
 from irc.package import function
 from irc.package.build import Inputs, package
-from tests.irc.package.agent_files import KSERVE, arguments, summary, write_inputs
+from tests.irc.oci.packed_pex import write_packed_pex
+from tests.irc.package.agent_files import KSERVE, LOADER, arguments, summary, write_inputs
 from tests.standins.lambda_api import lambda_api
 
 HANDLER = """\
@@ -79,6 +81,16 @@ def test_archive_has_code_and_requirements_at_its_root(tmp_path: Path) -> None:
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
     assert len([entry for entry in entries if entry.filename.endswith(".pyc")]) == 4
+
+
+def test_a_program_within_a_package_can_be_run(tmp_path: Path) -> None:
+    inputs = lambda_inputs(tmp_path)
+    shutil.rmtree(inputs.deps_pex)
+    pex = write_packed_pex(inputs.deps_pex, {"alpha-1.0": {"alpha/bin/encode": b"\x7fELF"}})
+    (pex / "__main__.py").write_text(LOADER.format(pex_hash="a" * 40))
+    package(inputs, tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out/lambda.zip") as archive:
+        assert archive.getinfo("alpha/bin/encode").external_attr >> 16 == 0o100755
 
 
 def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
@@ -194,4 +206,6 @@ def test_an_image_needs_what_it_is_made_of(tmp_path: Path) -> None:
     short = Inputs(inputs.agent, inputs.generated, inputs.sources, inputs.deps_pex)
     result = CliRunner().invoke(irc.cli.package.package, arguments(short, tmp_path / "out"))
     assert result.exit_code == 1
-    assert result.output == "Error: the target 'kserve' needs --base, --deps, --lock and --libraries\n"
+    assert (
+        result.output == "Error: the target 'kserve' needs --base, --deps, --lock and --libraries\n"
+    )

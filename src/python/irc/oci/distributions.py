@@ -148,4 +148,5 @@ def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
                     yield bytes_file(pyc_path(path), code)
             else:
                 member = archive.getinfo(name)
-                yield File(path, partial(archive.open, member), member.file_size)
+                executable = bool(member.external_attr >> 16 & 0o100)  # a program within a package
+                yield File(path, partial(archive.open, member), member.file_size, executable)

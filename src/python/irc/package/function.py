@@ -1,10 +1,11 @@
 """``lambda.zip``: an agent for AWS Lambda's managed runtime, code and requirements at the root.
 
-The same input gives the same bytes: sorted entries, one time, one mode. What remains is the build of
+The same input gives the same bytes: sorted entries, one time, modes of two kinds. What remains is the build of
 zlib, which Python's zip files are compressed by.
 """
 
 import re
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from irc.oci.collisions import check_collisions, without_repetitions
 from irc.oci.conventions import LAMBDA_HANDLER
 from irc.oci.distributions import Distribution, layer_entries, read_distributions
 from irc.oci.errors import ImageError
-from irc.oci.layer import Entry, File, bytes_file
+from irc.oci.layer import MODE_EXECUTABLE, MODE_FILE, Entry, File, bytes_file
 from irc.package.agent import Agent
 from irc.package.code import Files
 
@@ -34,7 +35,6 @@ _OLDER_NAMES = re.compile(r"manylinux(1|2010|2014)_(?P<machine>\w+)")
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # The first time that a zip archive can hold.
-_MODE = 0o100644
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _write_zip(path: Path, files: Files, distributions: Sequence[Distribution]) 
 def _add(archive: zipfile.ZipFile, name: str, entry: File) -> int:
     info = zipfile.ZipInfo(name, _EARLIEST)
     info.create_system = 3  # Unix, for the mode to be one.
-    info.external_attr = _MODE << 16
+    mode = MODE_EXECUTABLE if entry.executable else MODE_FILE
+    info.external_attr = (stat.S_IFREG | mode) << 16
     info.compress_type = zipfile.ZIP_DEFLATED
     with entry.open() as source:
         data = source.read()
