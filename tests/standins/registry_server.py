@@ -134,12 +134,17 @@ class FaultyRegistry:
         registry: what answers.
         fault: ``error`` answers with status 500, ``refuse`` with 403, ``cut`` takes half of what is
             sent and ends the connection, ``change`` answers with another content.
+
+    Attributes:
+        asked: methods and paths of all requests.
+        sent: those of requests with a body that went through, with its size in bytes.
     """
 
     def __init__(self, registry: RegistryServer, fault: Fault) -> None:
         self.registry = registry
         self.fault = fault
         self.asked: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str, int]] = []
 
     @property
     def address(self) -> str:
@@ -184,6 +189,8 @@ class _Proxied(BaseHTTPRequestHandler):
             self.connection.close()
             return
         body = self._body()
+        if body:
+            owner.sent.append((self.command, self.path, len(body)))
         if fault in ("error", "refuse"):
             self._answer(500 if fault == "error" else 403, {}, b"")
             return

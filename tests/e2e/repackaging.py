@@ -1,0 +1,125 @@
+"""Packaging an agent anew, with an edit, from what ``package`` left of it: without Pants.
+
+The steps are those of the plugin: compile, then package over the same base and requirements.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from irc.manifests.image import PLACEHOLDER
+from irc.oci.base import Base, Platform
+from irc.oci.blobs import Layer
+from irc.oci.debian_root import ENVIRONMENT
+from irc.oci.thirdparty import ThirdParty, ThirdPartyLayer
+from irc.package.build import ImageInputs, Inputs
+from irc.package.build import package as write_package
+
+FLOW = Path("flows/support")
+GENERATED = ("agent.py", "agent.map.json", "agent.cases.json")
+
+
+class Workshop:
+    """An agent's sources and what it is packaged with, to be edited and packaged.
+
+    Args:
+        package: what ``package flows/support:agent`` has written.
+        folder: gets the inputs.
+
+    Attributes:
+        sources: first-party files by their source root, the flow among them.
+    """
+
+    def __init__(self, package: Path, folder: Path) -> None:
+        self.package = package
+        self.folder = folder
+        self.sources = folder / "sources"
+        described = json.loads((package / "image.json").read_bytes())
+        shutil.copytree(package / "context/app", self.sources)
+        (self.sources / "irc-version.json").unlink()
+        for name in GENERATED:
+            (self.sources / FLOW / name).unlink()
+        shutil.copyfile(package / "agent/flow.yaml", self.sources / FLOW / "flow.yaml")
+        self.third_party = _third_party(described)
+        self._write("base.json", _base(described).to_json())
+        bill = json.loads((package / "sbom.cdx.json").read_bytes())
+        libraries = [item for item in bill["components"] if item["type"] != "file"]
+        self._write("libraries.cdx.json", {"components": libraries})
+        manifest = yaml.safe_load((package / "inferenceservice.yaml").read_bytes())
+        (container,) = manifest["spec"]["predictor"]["containers"]
+        container["image"] = PLACEHOLDER
+        self._write("manifest.json", {"base": manifest, "overlays": {}})
+
+    def packaged(self, output: Path) -> Path:
+        """Compile and package what the sources are now; only the agent's own blobs are written."""
+        generated = output.with_name(f"{output.name}-generated")
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "irc", "compile", str(FLOW / "flow.yaml")),
+                *("--source-root", ".", "--output-dir", str(generated), "--no-cache"),
+            ],
+            cwd=self.sources,
+            env={"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            check=True,
+        )
+        self._write("deps.json", self.third_party.to_json())
+        image = ImageInputs(
+            base=self.folder / "base.json",
+            deps=self.folder / "deps.json",
+            lock=self.package / "context/requirements.txt",
+            libraries=self.folder / "libraries.cdx.json",
+            repository=None,
+            manifest=self.folder / "manifest.json",
+        )
+        agent = generated / FLOW / "agent.json"
+        deps_pex = self.package / "agent.pex"
+        write_package(Inputs(agent, generated, self.sources, deps_pex, image), output)
+        return output
+
+    def with_layer(self, old: Layer, new: Layer) -> None:
+        """Put a layer of requirements in the place of another."""
+        layers = (
+            replace(item, layer=new) if item.layer == old else item for item in self.third_party.layers
+        )
+        self.third_party = replace(self.third_party, layers=tuple(layers))
+
+    def _write(self, name: str, document: Any) -> None:
+        (self.folder / name).write_text(json.dumps(document))
+
+
+def add_blobs(package: Path, *others: Path) -> None:
+    """Put beside the image what it shares with other images: blobs of their layouts, by links."""
+    blobs = package / "image/blobs/sha256"
+    for other in others:
+        for blob in (other / "blobs/sha256").iterdir():
+            if not (blobs / blob.name).exists():
+                (blobs / blob.name).symlink_to(blob.resolve())
+
+
+def _third_party(described: dict[str, Any]) -> ThirdParty:
+    layers = (
+        ThirdPartyLayer(Layer.from_json(layer), tuple(layer["distributions"]))
+        for layer in described["layers"]
+        if layer["role"] == "third-party"
+    )
+    return ThirdParty(tuple(layers), described["python"], described["compressor"])
+
+
+def _base(described: dict[str, Any]) -> Base:
+    system, architecture = described["platform"].split("/")
+    layers = (Layer.from_json(layer) for layer in described["layers"] if layer["role"] == "base")
+    return Base(
+        "debian",
+        Platform(system, architecture),
+        tuple(layers),
+        {"Env": list(ENVIRONMENT)},
+        described["base"]["python"],
+        interpreters=("3.11",),
+    )
