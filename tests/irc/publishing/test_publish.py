@@ -74,6 +74,20 @@ def test_several_repositories(registry: RegistryServer, repository: str, package
     assert tags_of(registry, repository) == tags_of(registry, other) == ["main"]
 
 
+def test_what_was_published_before_a_failure_is_written(
+    registry: RegistryServer, repository: str, packaged: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "published.json"
+    written.write_text("of an earlier run")
+    with FaultyRegistry(registry, lambda method, path: None) as proxy:  # without credentials
+        other = f"{proxy.address}/demo"
+        targets = (*options(repository, "main"), *options(other))
+        result = run(str(packaged), *targets, "--digest-file", str(written))
+    assert (result.exit_code, "the registry refuses" in result.output) == (1, True)
+    (only,) = json.loads(written.read_bytes())
+    assert (only["repository"], only["tag"]) == (repository, "main")
+
+
 def test_tags_hold_what_is_known_of_the_image(
     registry: RegistryServer, repository: str, packaged: Path
 ) -> None:

@@ -18,8 +18,8 @@ _COSIGN = """\
 #!/bin/sh
 printf '%s\\n' "$@" >> '{folder}/arguments'
 printf '%s\\n' "$COSIGN_PASSWORD" >> '{folder}/password'
+echo 'Enter verification code 1234' >&2
 if [ -e '{folder}/fail' ]; then
-  echo 'Signing artifact...' >&2
   echo 'Error: signing: no key' >&2
   exit 1
 fi
@@ -70,12 +70,16 @@ def test_image_and_what_is_attached_are_signed_by_digest(
 
 
 def test_a_failure_moves_no_tag_and_a_second_try_signs(
-    registry: RegistryServer, repository: str, packaged: Path, cosign: Path
-) -> None:
+    registry: RegistryServer, repository: str, packaged: Path, cosign: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     (cosign / "fail").touch()
     result = run(str(packaged), *options(repository, "main"), "--sign")
     assert result.exit_code == 1
-    assert "cosign sign failed: Error: signing: no key (no tag was moved)" in result.output
+    assert "cosign sign failed with status 1" in result.output
+    assert "no tag was moved" in result.output
+    said = capfd.readouterr().err  # as it says it: it may have asked for something
+    assert said.splitlines() == ["Enter verification code 1234", "Error: signing: no key"]
     assert "open-sesame" not in result.output
     assert tags_of(registry, repository) == []
     (cosign / "fail").unlink()

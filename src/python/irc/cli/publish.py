@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,8 +36,7 @@ def publish(
     """Push the image of PACKAGE, a folder that 'package' has written, by digest and then by tags.
 
     Bill of materials and provenance are attached to it. What a registry holds already is not pushed
-    again. Credentials are those of skopeo, podman and
-    docker.
+    again. Credentials are those of skopeo, podman and docker.
     """
     from irc.publishing.publish import publish as push
     from irc.publishing.registry import Registry
@@ -44,11 +44,13 @@ def publish(
 
     if cosign_arguments and not sign:
         raise click.UsageError("--cosign-arg goes with --sign")
-    done = []
-    with reported():
-        signer = Signer(cosign_arguments) if sign else None
-        for item in push(package, repositories, tags, Registry(), git_sha, signer):
-            click.echo(str(item))
-            done.append(item.to_json())
-    if digest_file is not None:
-        write_text(digest_file, json.dumps(done, indent=2) + "\n")
+    done: list[dict[str, Any]] = []
+    try:
+        with reported():
+            signer = Signer(cosign_arguments) if sign else None
+            for item in push(package, repositories, tags, Registry(), git_sha, signer):
+                click.echo(str(item))
+                done.append(item.to_json())
+    finally:  # what is there is there, also where the next repository fails
+        if digest_file is not None:
+            write_text(digest_file, json.dumps(done, indent=2) + "\n")

@@ -43,12 +43,13 @@ class Signer:
         return bool(unsigned)
 
     def _run(self, references: list[str]) -> None:
-        done = subprocess.run(
-            [*self._command, *references], capture_output=True, text=True, check=False
-        )
+        # It talks to whoever publishes: it asks for passwords, and says where to log in.
+        done = subprocess.run([*self._command, *references], check=False)
         if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise ImageError(f"{references[0]}: cosign sign failed: {said[-1]} (no tag was moved)")
+            raise ImageError(
+                f"{references[0]}: cosign sign failed with status {done.returncode}, for the reason "
+                "above (no tag was moved)"
+            )
 
 
 def _is_signed(repository: str, digest: str, registry: Registry) -> bool:
