@@ -86,7 +86,8 @@ class Workshop:
     def with_layer(self, old: Layer, new: Layer) -> None:
         """Put a layer of requirements in the place of another."""
         layers = (
-            replace(item, layer=new) if item.layer == old else item for item in self.third_party.layers
+            replace(item, layer=new) if item.layer == old else item
+            for item in self.third_party.layers
         )
         self.third_party = replace(self.third_party, layers=tuple(layers))
 
