@@ -1,0 +1,1 @@
+../../src/python/irc/version.py
