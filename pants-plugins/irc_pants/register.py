@@ -11,7 +11,8 @@ from pants.engine.unions import UnionRule
 from irc_pants import codegen, compiler_target, dependency_inference, flow_references
 from irc_pants.base_image_target import OciBaseImageTarget
 from irc_pants.compiler_target import CompilerTarget
-from irc_pants.goals import check, lock, package, publish, test
+from irc_pants.generator_target import AgentFlowsGeneratorTarget
+from irc_pants.goals import check, fmt, lint, lock, package, publish, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
@@ -40,6 +41,8 @@ def rules() -> Iterable[Rule | UnionRule]:
         *agent_pex.rules(),
         *manifests.rules(),
         *check.rules(),
+        *fmt.rules(),
+        *lint.rules(),
         *lock.rules(),
         *package.rules(),
         *publish.rules(),
@@ -48,4 +51,4 @@ def rules() -> Iterable[Rule | UnionRule]:
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (AgentFlowTarget, CompilerTarget, OciBaseImageTarget)
+    return (AgentFlowTarget, AgentFlowsGeneratorTarget, CompilerTarget, OciBaseImageTarget)

@@ -23,9 +23,29 @@ from irc_pants.target_types import AgentFlowImageRepositoriesField
 class Irc(Subsystem):
     options_scope = "irc"
     name = "irc"
-    help = "The compiler of agent flows."
+    help = "The compiler of agent flows, and what becomes of its agents."
 
-    skip = SkipOption("check", "test")
+    skip = SkipOption("check", "fmt", "lint", "test")
+    fmt_skip = SkipOption("fmt", "lint")
+    lint_skip = SkipOption("lint")
+    error = StrListOption(
+        help=softwrap(
+            """
+            Warnings of the compiler that count as errors, so that nothing is built: codes such as
+            `W301`, beginnings of codes such as `W3`, or `W` for all. `irc explain` lists them.
+            """
+        ),
+        metavar="CODE",
+    )
+    ignore = StrListOption(
+        help=softwrap(
+            """
+            Warnings of the compiler that are not told: codes such as `W302`, beginnings of codes, or
+            `W` for all.
+            """
+        ),
+        metavar="CODE",
+    )
     install_from_resolve = StrOption(
         default=None,
         advanced=True,
@@ -117,6 +137,14 @@ class Irc(Subsystem):
             """
         ),
     )
+
+    @property
+    def reporting_args(self) -> tuple[str, ...]:
+        """The options of `irc compile` that say which warnings count."""
+        return (
+            *(f"--error={code}" for code in self.error),
+            *(f"--ignore={code}" for code in self.ignore),
+        )
 
     @property
     def operation_addresses(self) -> UnparsedAddressInputs:

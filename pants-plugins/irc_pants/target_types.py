@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from pants.backend.python.target_types import (
@@ -24,6 +26,7 @@ from pants.engine.target import (
     InvalidFieldException,
     InvalidFieldTypeException,
     SingleSourceField,
+    SourcesField,
     SpecialCasedDependencies,
     StringField,
     StringSequenceField,
@@ -31,9 +34,24 @@ from pants.engine.target import (
 )
 from pants.util.strutil import help_text, softwrap
 
-from irc_pants.naming import is_flow
+from irc_pants.naming import agent_path, is_flow
 
 _OVERLAY = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
+
+
+def validate_flow_names(field: SourcesField, files: Iterable[str]) -> None:
+    """Refuse files that are not called as flows are."""
+    for file in files:
+        if not is_flow(file):
+            raise InvalidFieldException(
+                softwrap(
+                    f"""
+                    The field `{field.alias}` of the target {field.address} has the file `{file}`. The
+                    name of a flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or
+                    `<name>.flow.json`, where `<name>` starts with a letter.
+                    """
+                )
+            )
 
 
 class AgentFlowSourceField(SingleSourceField):
@@ -49,17 +67,7 @@ class AgentFlowSourceField(SingleSourceField):
 
     def validate_resolved_files(self, files: Sequence[str]) -> None:
         super().validate_resolved_files(files)
-        for file in files:
-            if not is_flow(file):
-                raise InvalidFieldException(
-                    softwrap(
-                        f"""
-                        The field `{self.alias}` of the target {self.address} is `{self.value}`. The
-                        name of a flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or
-                        `<name>.flow.json`, where `<name>` starts with a letter.
-                        """
-                    )
-                )
+        validate_flow_names(self, files)
 
 
 class AgentFlowDependenciesField(Dependencies):
@@ -187,6 +195,17 @@ class AgentFlowHelmField(BoolField):
     help = help_text("Also write a Helm chart, into `helm/` of the package.")
 
 
+class AgentFlowOutputPathField(OutputPathField):
+    def value_or_default(self, *, file_ending: str | None) -> str:
+        """As of all targets, but that those of one `agent_flows` have a folder each."""
+        if self.value or not self.address.is_file_target:
+            return super().value_or_default(file_ending=file_ending)
+        agent = PurePath(agent_path(self.address.filename))
+        name = f"{agent.stem}{self.address.parameters_repr.replace('.', '_')}"
+        name = name if file_ending is None else f"{name}.{file_ending}"
+        return os.path.join(".".join(agent.parent.parts), name)
+
+
 class AgentFlowTestTimeoutField(TestTimeoutField):
     alias = "test_timeout"
 
@@ -209,7 +228,7 @@ class AgentFlowTarget(Target):
         AgentFlowTestTimeoutField,
         PythonResolveField,
         InterpreterConstraintsField,
-        OutputPathField,
+        AgentFlowOutputPathField,
     )
     help = help_text(
         """

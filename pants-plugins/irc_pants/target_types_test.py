@@ -30,8 +30,8 @@ def test_the_name_of_a_flow_is_checked() -> None:
     with pytest.raises(InvalidFieldException) as error:
         field.validate_resolved_files(["flows/support/support.yaml"])
     assert str(error.value) == (
-        "The field `source` of the target flows/support:agent is `support.yaml`. The name of a"
-        " flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or `<name>.flow.json`, where"
+        "The field `source` of the target flows/support:agent has the file"
+        " `flows/support/support.yaml`. The name of a flow is `flow.yaml`, `flow.json`, `<name>.flow.yaml` or `<name>.flow.json`, where"
         " `<name>` starts with a letter."
     )
 

@@ -61,8 +61,11 @@ _COMPILE = """\
 import json, os, sys
 
 def main(argv):
-    flow, _, source_root, _, output = argv
+    flow, _, source_root, *reporting, _, output = argv
     text = open(flow).read()
+    if "odd" in text and "--error=W101" in reporting:
+        print(f"{flow}:1:1: error[W101]: it is odd", file=sys.stderr)
+        return 1
     if "broken" in text:
         print(f"{flow}:1:1: error[E101]: it is broken", file=sys.stderr)
         return 1
@@ -88,6 +91,22 @@ def main(argv):
     for name, content in files.items():
         with open(os.path.join(folder, name), "w") as file:
             file.write(content)
+"""
+
+_FMT = """\
+import sys
+
+def main(flows):
+    refused = False
+    for flow in flows:
+        text = open(flow).read()
+        if "broken" in text:
+            print(f"{flow}:1:1: error[E101]: it is broken", file=sys.stderr)
+            refused = True
+        else:
+            with open(flow, "w") as file:
+                file.write(text.strip() + "\\n")
+    return int(refused)
 """
 
 _IMAGE = """\
@@ -189,6 +208,7 @@ STAND_IN = {
     "src/irc/__main__.py": _MAIN,
     "src/irc/cli/BUILD": "python_sources()",
     "src/irc/cli/compile.py": _COMPILE,
+    "src/irc/cli/fmt.py": _FMT,
     "src/irc/cli/image.py": _IMAGE,
     "src/irc/cli/manifest.py": _MANIFEST,
     "src/irc/cli/package.py": _PACKAGE,

@@ -18,6 +18,7 @@ from pants.util.logging import LogLevel
 
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import agent_path
+from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField
 from irc_pants.util_rules.irc_process import OUTPUT_DIR, IrcProcess
 
@@ -65,7 +66,7 @@ class FallibleCompiledFlow:
 
 
 @rule(desc="Compile an agent flow", level=LogLevel.DEBUG)
-async def compile_flow_fallibly(request: CompileFlowRequest) -> FallibleCompiledFlow:
+async def compile_flow_fallibly(request: CompileFlowRequest, irc: Irc) -> FallibleCompiledFlow:
     flow = request.source.file_path
     references, sources, source_root = await MultiGet(
         Get(FlowReferences, FlowReferencesRequest(request.source)),
@@ -77,7 +78,7 @@ async def compile_flow_fallibly(request: CompileFlowRequest) -> FallibleCompiled
     result = await Get(
         FallibleProcessResult,
         IrcProcess(
-            ("compile", flow, "--source-root", source_root.path),
+            ("compile", flow, "--source-root", source_root.path, *irc.reporting_args),
             input_digest=input_digest,
             description=f"Compile {flow}",
         ),

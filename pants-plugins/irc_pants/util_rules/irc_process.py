@@ -75,15 +75,17 @@ class IrcTool:
 
 @dataclass(frozen=True)
 class IrcProcess:
-    """A run of `irc`, which writes below OUTPUT_DIR.
+    """A run of `irc`, which writes below OUTPUT_DIR, or files that it has been given.
 
     Attributes:
         argv: the subcommand and its arguments, without `--output-dir`.
+        output_files: those that it rewrites; then there is no OUTPUT_DIR.
     """
 
     argv: tuple[str, ...]
     description: str = dataclasses.field(compare=False)
     input_digest: Digest = EMPTY_DIGEST
+    output_files: tuple[str, ...] = ()
     extra_env: FrozenDict[str, str] = dataclasses.field(default_factory=FrozenDict)
     level: LogLevel = LogLevel.DEBUG
     cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
@@ -153,7 +155,7 @@ async def setup_irc_process(request: IrcProcess) -> Process:
         Process,
         VenvPexProcess(
             tool.requirements,
-            argv=(*request.argv, "--output-dir", OUTPUT_DIR),
+            argv=(*request.argv, *(() if request.output_files else ("--output-dir", OUTPUT_DIR))),
             input_digest=input_digest,
             # Compiled nodes: a process that runs at all finds those that have not changed.
             append_only_caches={"irc_compiler": CACHE_DIR},
@@ -164,7 +166,8 @@ async def setup_irc_process(request: IrcProcess) -> Process:
                 "PEX_EXTRA_SYS_PATH": ":".join(tool.source_roots),
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
-            output_directories=(OUTPUT_DIR,),
+            output_files=request.output_files or None,
+            output_directories=None if request.output_files else (OUTPUT_DIR,),
             description=request.description,
             level=request.level,
             cache_scope=request.cache_scope,
