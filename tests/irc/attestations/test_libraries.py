@@ -196,6 +196,7 @@ def test_a_base_image_has_what_its_upper_layers_leave(tmp_path: Path) -> None:
             "var/lib/dpkg/status": status.replace("kept", "older"),
             f"{site}/pip-1.dist-info/METADATA": "Name: pip\nVersion: 1\n",
             f"{site}/wheel-1.dist-info/METADATA": "Name: wheel\nVersion: 1\n",
+            f"{site}/gone-1.dist-info/METADATA": "Name: gone\nVersion: 1\n",
             "opt/tool/tool-1.dist-info/METADATA": "Name: tool\nVersion: 1\n",
             "opt/data/data-1.egg-info/PKG-INFO": "Name: data\nVersion: 1\n",
         },
@@ -205,6 +206,7 @@ def test_a_base_image_has_what_its_upper_layers_leave(tmp_path: Path) -> None:
         {
             "var/lib/dpkg/status": status,
             f"{site}/.wh.pip-1.dist-info": "",
+            f"{site}/gone-1.dist-info/.wh.METADATA": "",
             f"{site}/pip-2.dist-info/METADATA": "Name: pip\nVersion: 2\n",
             "opt/tool/.wh..wh..opq": "",
         },

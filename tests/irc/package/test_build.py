@@ -106,6 +106,24 @@ def test_image_runs_the_agent_as_nobody_in_particular(tmp_path: Path) -> None:
     assert config["Labels"]["org.opencontainers.image.title"] == "demo"
 
 
+def test_image_names_its_base_and_keeps_what_that_says_of_itself(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    assert inputs.image is not None
+    digest = f"sha256:{'b' * 64}"
+    base = read_json(inputs.image.base)
+    base["config"]["Labels"] = {"vendor": "someone", "org.opencontainers.image.title": "the base"}
+    inputs.image.base.write_text(json.dumps({**base, "kind": "oci", "digest": digest}))
+    package(inputs, tmp_path / "out")
+    described = read_json(tmp_path / "out/image.json")
+    root = tmp_path / "out/image"
+    labels = read_json(blob_path(root, described["config_digest"]))["config"]["Labels"]
+    annotations = read_json(blob_path(root, described["manifest_digest"]))["annotations"]
+    for said in (labels, annotations):
+        assert said["org.opencontainers.image.base.digest"] == digest
+        assert said["org.opencontainers.image.title"] == "demo"
+    assert labels["vendor"] == "someone"
+
+
 def test_image_json_agrees_with_the_layout(tmp_path: Path) -> None:
     package(write_inputs(tmp_path, repository="registry.example:5000/demo"), tmp_path / "out")
     described = read_json(tmp_path / "out/image.json")

@@ -139,6 +139,24 @@ def test_a_package_without_attestations_is_said_to_be_made_anew(
     assert tags_of(registry, repository) == []
 
 
+def test_a_list_that_another_writer_replaces_is_told(
+    registry: RegistryServer, repository: str, packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writers at once: the other one's list stands where ours was just written."""
+    push_index = Registry.push_index
+
+    def overtaken(self: Registry, folder: Path, reference: str) -> None:
+        push_index(self, folder, reference)
+        name, _, tag = reference.removeprefix(f"{registry.address}/").rpartition(":")
+        empty = encoded({"schemaVersion": 2, "mediaType": INDEX, "manifests": []})
+        registry.put(f"{name}/manifests/{tag}", empty, INDEX)
+
+    monkeypatch.setattr(Registry, "push_index", overtaken)
+    result = run(str(packaged), *options(repository, "main"))
+    assert (result.exit_code, "does not hold the list" in result.output) == (1, True)
+    assert tags_of(registry, repository) == []
+
+
 def test_the_tag_of_the_list_is_no_image(
     registry: RegistryServer, repository: str, packaged: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from irc.oci.blobs import MEDIA_TYPE_INDEX
 from irc.publishing.attach import attestations
 from irc.publishing.registry import Registry
 from tests.irc.publishing.publishing import digest_of, name_of, options, run, tags_of
@@ -103,6 +104,24 @@ def test_what_is_signed_gets_no_second_signature(
         put_signature(repository, packaged, reference.partition("@")[2])
     result = run(str(packaged), *options(repository, "main"), "--sign")
     assert "unchanged, nothing pushed" in result.output
+    assert calls(cosign) == ["sign", "--yes", *others]
+    assert image not in calls(cosign)
+
+
+def test_a_bundle_in_the_list_is_a_signature(
+    registry: RegistryServer, repository: str, packaged: Path, cosign: Path
+) -> None:
+    """As cosign 3 leaves one: an artifact of its type, listed under the image's tag."""
+    run(str(packaged), *options(repository, "main"))
+    image, *others = references(repository, packaged)
+    digest = digest_of(packaged)
+    tag = f"{name_of(repository)}/manifests/{digest.replace(':', '-')}"
+    index = registry.get(tag, accept=MEDIA_TYPE_INDEX).json()
+    bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    index["manifests"].append({**index["manifests"][0], "artifactType": bundle})
+    registry.put(tag, json.dumps(index).encode(), MEDIA_TYPE_INDEX)
+    result = run(str(packaged), *options(repository, "main"), "--sign")
+    assert result.exit_code == 0, result.output
     assert calls(cosign) == ["sign", "--yes", *others]
     assert image not in calls(cosign)
 

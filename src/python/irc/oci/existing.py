@@ -63,7 +63,6 @@ def take_base(
             raise ImageError(
                 f"{match['place']}: its documents are not those of an image ({error!r})"
             ) from error
-    _check_platform(base.platform, platform)
     return base
 
 
