@@ -1,8 +1,10 @@
 """Base images of Debian packages: what is taken, and the real thing."""
 
+import io
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from click.testing import CliRunner
 from irc.cli.image import image
 from irc.oci import debian
 from irc.oci.base import Base
-from irc.oci.debian import Package, merged_path, reachable
+from irc.oci.debian import Package, merged_path, reachable, unpack
 from irc.oci.debian_root import INSTALLERS, is_needed
+from irc.oci.errors import ImageError
 from tests.irc.oci.listing import assert_describes, content, members
 
 
@@ -86,6 +89,44 @@ def test_failing_apt_gives_its_own_reason(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 1
     assert "apt-get failed: no route to the mirror" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"./usr/lib/python3/../../../../secret": b"x"},
+        {"./usr/lib/python3/out": "/outside", "./usr/lib/python3/out/file": b"x"},
+        {"./usr/lib/python3/copy": "hard ../../secret"},
+    ],
+    ids=["a path", "through a link", "a hard link"],
+)
+def test_no_package_reaches_out_of_the_folder_that_it_is_unpacked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: dict[str, str | bytes]
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "secret").write_text("of the machine")
+    with tarfile.open(tmp_path / "example.deb", "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+                continue
+            kind, _, target = content.rpartition(" ")
+            member.type = tarfile.LNKTYPE if kind else tarfile.SYMTYPE
+            member.linkname = target if kind else f"{tmp_path}{target}"
+            archive.addfile(member)
+    (tmp_path / "dpkg-deb").write_text('#!/bin/sh\nexec cat "$2"\n')
+    (tmp_path / "dpkg-deb").chmod(0o755)
+    monkeypatch.setattr(debian, "_SEARCH_PATH", str(tmp_path))
+    example = replace(package("example"), archive=tmp_path / "example.deb")
+    root = tmp_path / "build" / "root"
+    root.mkdir(parents=True)
+    with pytest.raises(ImageError, match="example.deb: .* leads out of it"):
+        unpack(example, root, is_needed)
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert (tmp_path / "secret").read_text() == "of the machine"
+    assert [path.read_text() for path in root.rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,8 @@ def unpack(package: Package, root: Path, is_needed: Callable[[str], bool]) -> No
             for member in archive:
                 path = merged_path(member.name)
                 if is_needed(path):
+                    if not _is_within(root, path, member):
+                        raise ImageError(f"{package.archive.name}: {member.name} leads out of it")
                     _unpack_member(archive, member, root, path)
         stream.read()
     if process.returncode != 0:
@@ -164,6 +166,15 @@ def merged_path(name: str) -> str:
     """``./lib/x`` as ``usr/lib/x``."""
     path = str(PurePosixPath("/", name).relative_to("/"))
     return f"usr/{path}" if path.split("/", 1)[0] in MERGED_FOLDERS else path
+
+
+def _is_within(root: Path, path: str, member: tarfile.TarInfo) -> bool:
+    """Whether a member stays below ``root``, also where an earlier one is a symbolic link."""
+    places = [root / path]
+    if member.islnk():
+        places.append(root / merged_path(member.linkname))
+    inside = root.resolve()
+    return all(place.parent.resolve().is_relative_to(inside) for place in places)
 
 
 def _unpack_member(
