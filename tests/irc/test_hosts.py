@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from irc.addresses import open_address
 from irc_runtime.errors import NodeError
 from tests.irc.compiling import agent_of
 from tests.standins.web_server import WebServer
@@ -70,6 +71,40 @@ def test_a_host_that_the_flow_or_its_environment_says_is_asked(server: WebServer
     answer = asked(server, url, path="x")
     assert answer["ask"]["path"] == "/echo/x"
     assert answer["other"]["path"] == "/echo/other"
+
+
+def test_a_path_makes_no_other_host_of_a_variable_even_one_that_another_node_asks(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path of ``1:<port>/x`` makes of ``http://127.0.0.`` the host that the other node asks."""
+    monkeypatch.setenv("BASE", "http://127.0.0.")
+    path = f"1:{server.port}/echo/x"
+    with pytest.raises(NodeError, match="the host is not declared") as caught:
+        asked(server, "${env.BASE}${path}", path=path)
+    assert caught.value.node == "ask"
+    assert server.requests["/echo/x"] == 0
+    monkeypatch.setenv("BASE", server.url)
+    assert asked(server, "${env.BASE}${path}", path="/echo/x")["ask"]["path"] == "/echo/x"
+    monkeypatch.setenv("BASE", "http://127.0.0.")
+    monkeypatch.setenv("IRC_HTTP_HOSTS", f"127.0.0.1:{server.port}")
+    assert asked(server, "${env.BASE}${path}", path=path)["ask"]["path"] == "/echo/x"
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        ("${env.BASE}${path}", "${env.BASE}"),
+        ("${env.BASE}-${env.ZONE}${path}", "${env.BASE}-${env.ZONE}"),
+        ("${env.BASE}/${path}", None),
+        ("${env.BASE}?q=${path}", None),
+        ("${env.BASE}", None),
+        ("${path}${env.BASE}", None),
+        ("https://api.example.com${path}", None),
+        ("https://api.example.com/${path}", None),
+    ],
+)
+def test_where_a_value_may_extend_the_host_that_the_flow_says(url: str, start: str | None) -> None:
+    assert open_address(url) == start
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,18 @@ def written_address(url: str) -> str | None:
     return url[:end]
 
 
+def open_address(url: str) -> str | None:
+    """The start of a URL that says its host, where a node's value follows at once and may extend it.
+
+    ``${env.BASE}${path}``: where BASE has no path, a path of ``.example.com`` makes another host.
+    """
+    references, _, end = _authority(url)
+    written = written_address(url)
+    if written is None or end is not None:
+        return None
+    return written if any(item.start == len(written) for item in references) else None
+
+
 def _authority(url: str) -> tuple[list[Reference], str, int | None]:
     """References, the text with these blotted out, and where the host and port end.
 

@@ -81,8 +81,10 @@ class HttpClient:
         timeout_s: float | None = None,
         check: bool = True,
         chosen_host: bool = False,
+        base: str | None = None,
     ) -> HttpResponse:
         """Read a resource; arguments, result and errors as for ``post``."""
+        chosen_host = chosen_host or _leaves(base, url)
         return await self._call("GET", url, headers, query, body, timeout_s, check, chosen_host)
 
     async def post(
@@ -95,6 +97,7 @@ class HttpClient:
         timeout_s: float | None = None,
         check: bool = True,
         chosen_host: bool = False,
+        base: str | None = None,
     ) -> HttpResponse:
         """Send a value.
 
@@ -108,12 +111,15 @@ class HttpClient:
             check: whether a status of 400 or above is an error.
             chosen_host: whether a caller or a model may have chosen the host: it then has to be one
                 that ``IRC_HTTP_HOSTS`` names, whatever other addresses the flow asks.
+            base: the start of the address that says its host, where what follows may extend it: of
+                another host than this one, a caller or a model has chosen it.
         Raises:
             HttpError: the host is not declared, or has an address that it may not have; the
                 service cannot be reached, answered with an error or too much, led elsewhere, or
                 sent what claims to be JSON and is not.
             TimeoutError: the time is over.
         """
+        chosen_host = chosen_host or _leaves(base, url)
         return await self._call("POST", url, headers, query, body, timeout_s, check, chosen_host)
 
     async def close(self) -> None:
@@ -235,6 +241,21 @@ class HttpClient:
         if unpacking is not None and received and not unpacking.eof:
             raise HttpError(f"{host} sent malformed gzip", retryable=True)
         return bytes(content)
+
+
+def _leaves(base: str | None, url: str) -> bool:
+    """Whether an address has another scheme, host or port than what it begins with."""
+    import httpx
+
+    if base is None:
+        return False
+    try:
+        start, whole = httpx.URL(base), httpx.URL(url)
+    except httpx.InvalidURL:
+        return True
+    if not {start.scheme, whole.scheme} <= DEFAULT_PORTS.keys():
+        return True
+    return Origin.of(start) != Origin.of(whole)
 
 
 def _stays(origin: Origin, url: "httpx.URL") -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import StrictStr
 
-from irc.addresses import chooses_host
+from irc.addresses import chooses_host, open_address
 from irc.emit.code import Code, call, quoted
 from irc.ir.lowered import Body
 from irc.ir.model import PositiveInt, Shape
@@ -49,6 +49,9 @@ def lower_http(method: str, lowering: Lowering, arguments: HttpRequest) -> Body 
         keywords["check"] = "False"
     if chooses_host(arguments.url):
         keywords["chosen_host"] = "True"
+    base = open_address(arguments.url)
+    if base is not None:
+        keywords["base"] = lowering.value(base, (*lowering.at, "url"))
     url = lowering.address(arguments.url, (*lowering.at, "url"))
     body = Body()
     request = call(f"{lowering.needs('http')}.{method}", url, **keywords)
