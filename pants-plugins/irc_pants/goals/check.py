@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.check import CheckRequest, CheckResult, CheckResults
-from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
+from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.target import FieldSet
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField
-from irc_pants.util_rules.compile_flow import CompileFlowRequest, FallibleCompiledFlow
+from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class AgentFlowCheckRequest(CheckRequest[AgentFlowCheckFieldSet]):
 async def check_agent_flows(request: AgentFlowCheckRequest, irc: Irc) -> CheckResults:
     if irc.skip:
         return CheckResults((), checker_name=request.tool_name)
-    flows = await MultiGet(
-        Get(FallibleCompiledFlow, CompileFlowRequest(field_set.source))
-        for field_set in request.field_sets
+    flows = await Get(
+        FallibleCompiledFlows,
+        CompileFlowsRequest(tuple(field_set.source for field_set in request.field_sets)),
     )
     return CheckResults(
         (

@@ -1,12 +1,16 @@
-"""`test` of an `agent_flow`: its generated tests, under the pytest that all tests run under."""
+"""`test` of an `agent_flow`: its generated tests, under the pytest that all tests run under.
+
+Flows with the same requirements share a process, up to `[test].batch_size` of them: what each would
+have in a process of its own, and no more.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pants.backend.python.dependency_inference.module_mapper import (
     PythonModuleOwners,
@@ -19,7 +23,11 @@ from pants.backend.python.goals.coverage_py import (
 )
 from pants.backend.python.subsystems.pytest import PyTest
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.backend.python.target_types import InterpreterConstraintsField, PythonResolveField
+from pants.backend.python.target_types import (
+    InterpreterConstraintsField,
+    PythonRequirementsField,
+    PythonResolveField,
+)
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex import Pex, PexRequest, VenvPex, VenvPexProcess
 from pants.backend.python.util_rules.pex_from_targets import RequirementsPexRequest
@@ -36,6 +44,7 @@ from pants.core.goals.test import (
     TestSubsystem,
 )
 from pants.core.util_rules.config_files import ConfigFiles, ConfigFilesRequest
+from pants.core.util_rules.partitions import Partition, PartitionerType, Partitions
 from pants.engine.addresses import Address
 from pants.engine.fs import (
     EMPTY_FILE_DIGEST,
@@ -62,11 +71,8 @@ from irc_pants.compiler_target import TESTING_MODULE
 from irc_pants.naming import agent_tests_path, line_map_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField, AgentFlowTestTimeoutField
-from irc_pants.util_rules.compile_flow import (
-    CompiledFlow,
-    CompileFlowRequest,
-    FallibleCompiledFlow,
-)
+from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
+from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
 
 logger = logging.getLogger(__name__)
 
@@ -85,17 +91,38 @@ class AgentFlowTestFieldSet(TestFieldSet):
     interpreter_constraints: InterpreterConstraintsField
 
 
+@dataclass(frozen=True)
+class AgentFlowTestPartition:
+    """What flows have in common whose tests run in one process."""
+
+    resolve: str
+    interpreter_constraints: InterpreterConstraints
+    requirements: tuple[Address, ...]
+
+    @property
+    def description(self) -> None:
+        """Nothing: results name their flows."""
+
+
 class AgentFlowTestRequest(TestRequest):
     # The protocol wants the type of the option, which at run time is its value.
     tool_subsystem = Irc  # type: ignore[assignment]
     field_set_type = AgentFlowTestFieldSet
+    partitioner_type = PartitionerType.CUSTOM
     supports_debug = True
 
 
 @dataclass(frozen=True)
 class AgentFlowTestSetupRequest:
-    field_set: AgentFlowTestFieldSet
-    compiled: CompiledFlow
+    """The tests of flows that go into one process.
+
+    Attributes:
+        compiled: in the order of the field sets.
+    """
+
+    field_sets: tuple[AgentFlowTestFieldSet, ...]
+    compiled: tuple[CompiledFlow, ...]
+    partition: AgentFlowTestPartition
     is_debug: bool
 
 
@@ -132,50 +159,83 @@ async def find_testing_owners(request: TestingOwnersRequest) -> TestingOwners:
     return TestingOwners(owners.unambiguous)
 
 
+@rule(desc="Partition the tests of agent flows", level=LogLevel.DEBUG)
+async def partition_agent_flow_tests(
+    request: AgentFlowTestRequest.PartitionRequest[AgentFlowTestFieldSet],
+    irc: Irc,
+    python_setup: PythonSetup,
+) -> Partitions[AgentFlowTestFieldSet, AgentFlowTestPartition]:
+    if irc.skip:
+        return Partitions()
+    closures = await MultiGet(
+        Get(TransitiveTargets, TransitiveTargetsRequest([field_set.address]))
+        for field_set in request.field_sets
+    )
+    partitions: defaultdict[AgentFlowTestPartition, list[AgentFlowTestFieldSet]] = defaultdict(list)
+    for field_set, targets in zip(request.field_sets, closures):
+        partition = AgentFlowTestPartition(
+            field_set.resolve.normalized_value(python_setup),
+            InterpreterConstraints.create_from_compatibility_fields(
+                [field_set.interpreter_constraints], python_setup
+            ),
+            tuple(
+                sorted(
+                    target.address
+                    for target in targets.closure
+                    if target.has_field(PythonRequirementsField)
+                )
+            ),
+        )
+        partitions[partition].append(field_set)
+    return Partitions(
+        Partition(tuple(field_sets), partition) for partition, field_sets in partitions.items()
+    )
+
+
 @rule(level=LogLevel.DEBUG)
 async def setup_agent_flow_test(
     request: AgentFlowTestSetupRequest,
     pytest: PyTest,
-    python_setup: PythonSetup,
     test_subsystem: TestSubsystem,
     coverage_config: CoverageConfig,
     coverage_subsystem: CoverageSubsystem,
     test_extra_env: TestExtraEnv,
     global_options: GlobalOptions,
 ) -> AgentFlowTestSetup:
-    field_set = request.field_set
-    constraints = InterpreterConstraints.create_from_compatibility_fields(
-        [field_set.interpreter_constraints], python_setup
-    )
-    testing = await Get(
-        TestingOwners, TestingOwnersRequest(field_set.resolve.normalized_value(python_setup))
-    )
-    roots = (field_set.address, *testing.addresses)
-    tests = agent_tests_path(request.compiled.agent)
-    line_map = line_map_path(request.compiled.agent)
+    constraints = request.partition.interpreter_constraints
+    testing = await Get(TestingOwners, TestingOwnersRequest(request.partition.resolve))
+    roots = (*(field_set.address for field_set in request.field_sets), *testing.addresses)
     (
         transitive_targets,
         requirements_pex,
         pytest_pex,
-        tests_digest,
-        line_map_digest,
         config_files,
     ) = await MultiGet(
         Get(TransitiveTargets, TransitiveTargetsRequest(roots)),
         Get(Pex, RequirementsPexRequest(roots)),
         Get(Pex, PexRequest, pytest.to_pex_request(interpreter_constraints=constraints)),
-        Get(Digest, DigestSubset(request.compiled.digest, PathGlobs([tests]))),
-        Get(Digest, DigestSubset(request.compiled.digest, PathGlobs([line_map]))),
         Get(
             ConfigFiles,
             ConfigFilesRequest,
-            pytest.config_request([os.path.dirname(field_set.sources.file_path)]),
+            pytest.config_request(
+                [os.path.dirname(field_set.sources.file_path) for field_set in request.field_sets]
+            ),
         ),
     )
-    if request.compiled.source_root != ".":
-        line_map_digest = await Get(
-            Digest, AddPrefix(line_map_digest, request.compiled.source_root)
-        )
+    tests = [agent_tests_path(compiled.agent) for compiled in request.compiled]
+    tests_digests = await MultiGet(
+        Get(Digest, DigestSubset(compiled.digest, PathGlobs([path])))
+        for compiled, path in zip(request.compiled, tests)
+    )
+    line_maps = await MultiGet(
+        Get(Digest, DigestSubset(compiled.digest, PathGlobs([line_map_path(compiled.agent)])))
+        for compiled in request.compiled
+    )
+    line_maps = await MultiGet(
+        Get(Digest, AddPrefix(digest, compiled.source_root.removeprefix(".")))
+        for compiled, digest in zip(request.compiled, line_maps)
+    )
+    tests_digest = await Get(Digest, MergeDigests(tests_digests))
     runner_pex, sources, tests_digest = await MultiGet(
         Get(
             VenvPex,
@@ -200,13 +260,16 @@ async def setup_agent_flow_test(
             (
                 sources.source_files.snapshot.digest,
                 tests_digest,
-                line_map_digest,
+                *line_maps,
                 config_files.snapshot.digest,
                 *((coverage_config.digest,) if use_coverage else ()),
             )
         ),
     )
-    results_file = f"{field_set.address.path_safe_spec}.xml"
+    first, others = request.field_sets[0].address, len(request.field_sets) - 1
+    results_file = f"{first.path_safe_spec}.xml"
+    if others:
+        results_file = f"batch-of-{first.path_safe_spec}+{others}-flows.xml"
     argv = [*pytest.args, f"--color={'yes' if global_options.colors else 'no'}"]
     if pytest.config:
         argv.extend(("-c", pytest.config))
@@ -222,17 +285,23 @@ async def setup_agent_flow_test(
         Process,
         VenvPexProcess(
             runner_pex,
-            # Tests of two flows may have the same name: no package, and no place on sys.path.
-            argv=(*argv, "--import-mode=importlib", f"{TESTS_DIR}/{tests}"),
+            argv=(
+                *argv,
+                # Tests of two flows may have the same name: no package, and no place on sys.path.
+                "--import-mode=importlib",
+                # Tests that cannot be imported keep none of another flow from running.
+                "--continue-on-collection-errors",
+                *(f"{TESTS_DIR}/{path}" for path in tests),
+            ),
             extra_env={
                 "PEX_EXTRA_SYS_PATH": ":".join(sources.source_roots),
                 **test_extra_env.env,
             },
             input_digest=input_digest,
             output_files=(results_file, COVERAGE_FILE),
-            timeout_seconds=field_set.timeout.calculate_from_global_options(test_subsystem),
+            timeout_seconds=_timeout_seconds(request.field_sets, test_subsystem),
             execution_slot_variable=pytest.execution_slot_var,
-            description=f"Run the tests of {field_set.address}",
+            description=f"Run the tests of {first}{f' and {others} other flows' if others else ''}",
             level=LogLevel.DEBUG,
             cache_scope=(
                 ProcessCacheScope.PER_SESSION
@@ -244,26 +313,37 @@ async def setup_agent_flow_test(
     return AgentFlowTestSetup(process, results_file, roots)
 
 
-@rule(desc="Test an agent flow", level=LogLevel.DEBUG)
-async def run_agent_flow_test(
-    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, Any],
+@rule(desc="Test agent flows", level=LogLevel.DEBUG)
+async def run_agent_flow_tests(
+    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, AgentFlowTestPartition],
     test_subsystem: TestSubsystem,
 ) -> TestResult:
-    field_set = batch.single_element
-    flow = await Get(FallibleCompiledFlow, CompileFlowRequest(field_set.sources))
-    if flow.compiled is None:
+    flows = await Get(
+        FallibleCompiledFlows,
+        CompileFlowsRequest(tuple(field_set.sources for field_set in batch.elements)),
+    )
+    broken = "\n\n".join(flow.diagnostics for flow in flows if flow.compiled is None)
+    compiled = {
+        field_set: flow.compiled
+        for field_set, flow in zip(batch.elements, flows)
+        if flow.compiled is not None
+    }
+    if not compiled:
         return TestResult(
             exit_code=1,
-            stdout=flow.diagnostics,
+            stdout=broken,
             stdout_digest=EMPTY_FILE_DIGEST,
             stderr="",
             stderr_digest=EMPTY_FILE_DIGEST,
-            addresses=(field_set.address,),
+            addresses=tuple(field_set.address for field_set in batch.elements),
             output_setting=test_subsystem.output,
             result_metadata=None,
         )
     setup = await Get(
-        AgentFlowTestSetup, AgentFlowTestSetupRequest(field_set, flow.compiled, is_debug=False)
+        AgentFlowTestSetup,
+        AgentFlowTestSetupRequest(
+            tuple(compiled), tuple(compiled.values()), batch.partition_metadata, is_debug=False
+        ),
     )
     result = await Get(FallibleProcessResult, Process, setup.process)
     xml_results, coverage = await MultiGet(
@@ -271,32 +351,49 @@ async def run_agent_flow_test(
         Get(Snapshot, DigestSubset(result.output_digest, PathGlobs([COVERAGE_FILE]))),
     )
     if test_subsystem.use_coverage and not coverage.files:
-        logger.warning(f"Failed to generate coverage data for {field_set.address}.")
-    return TestResult.from_fallible_process_result(
+        logger.warning(f"Failed to generate coverage data for {batch.elements[0].address}.")
+    tested = TestResult.from_batched_fallible_process_result(
         result,
-        address=field_set.address,
+        batch=batch,
         output_setting=test_subsystem.output,
         coverage_data=(
             PytestCoverageData(setup.roots, coverage.digest) if coverage.files else None
         ),
         xml_results=xml_results if xml_results.files else None,
     )
+    if not broken:
+        return tested
+    return replace(tested, exit_code=tested.exit_code or 1, stdout=f"{tested.stdout}\n{broken}")
 
 
-@rule(desc="Set up the tests of an agent flow to run interactively", level=LogLevel.DEBUG)
-async def debug_agent_flow_test(
-    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, Any],
+@rule(desc="Set up the tests of agent flows to run interactively", level=LogLevel.DEBUG)
+async def debug_agent_flow_tests(
+    batch: AgentFlowTestRequest.Batch[AgentFlowTestFieldSet, AgentFlowTestPartition],
 ) -> TestDebugRequest:
-    field_set = batch.single_element
-    compiled = await Get(CompiledFlow, CompileFlowRequest(field_set.sources))
+    compiled = await MultiGet(
+        Get(CompiledFlow, CompileFlowRequest(field_set.sources)) for field_set in batch.elements
+    )
     setup = await Get(
-        AgentFlowTestSetup, AgentFlowTestSetupRequest(field_set, compiled, is_debug=True)
+        AgentFlowTestSetup,
+        AgentFlowTestSetupRequest(
+            batch.elements, compiled, batch.partition_metadata, is_debug=True
+        ),
     )
     return TestDebugRequest(
         InteractiveProcess.from_process(
             setup.process, forward_signals_to_process=False, restartable=True
         )
     )
+
+
+def _timeout_seconds(
+    field_sets: Iterable[AgentFlowTestFieldSet], test_subsystem: TestSubsystem
+) -> int | None:
+    """The sum of the flows' own; None where one of them has none."""
+    timeouts = [
+        field_set.timeout.calculate_from_global_options(test_subsystem) for field_set in field_sets
+    ]
+    return sum(timeout or 0 for timeout in timeouts) if all(timeouts) else None
 
 
 def rules() -> Iterable[Rule | UnionRule]:

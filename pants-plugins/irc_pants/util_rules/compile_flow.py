@@ -65,21 +65,40 @@ class FallibleCompiledFlow:
     compiled: CompiledFlow | None
 
 
-@rule(desc="Compile an agent flow", level=LogLevel.DEBUG)
-async def compile_flow_fallibly(request: CompileFlowRequest, irc: Irc) -> FallibleCompiledFlow:
-    flow = request.source.file_path
+@dataclass(frozen=True)
+class FlowInputsRequest:
+    source: AgentFlowSourceField
+
+
+@dataclass(frozen=True)
+class FlowInputs:
+    """The files that a flow is compiled from, itself included."""
+
+    digest: Digest
+    source_root: str
+
+
+@rule
+async def find_flow_inputs(request: FlowInputsRequest) -> FlowInputs:
     references, sources, source_root = await MultiGet(
         Get(FlowReferences, FlowReferencesRequest(request.source)),
         Get(HydratedSources, HydrateSourcesRequest(request.source)),
-        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(flow)),
+        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(request.source.file_path)),
     )
     files = await Get(Digest, PathGlobs(glob.escape(path) for path in references.paths))
-    input_digest = await Get(Digest, MergeDigests((sources.snapshot.digest, files)))
+    digest = await Get(Digest, MergeDigests((sources.snapshot.digest, files)))
+    return FlowInputs(digest, source_root.path)
+
+
+@rule(desc="Compile an agent flow", level=LogLevel.DEBUG)
+async def compile_flow_fallibly(request: CompileFlowRequest, irc: Irc) -> FallibleCompiledFlow:
+    flow = request.source.file_path
+    inputs = await Get(FlowInputs, FlowInputsRequest(request.source))
     result = await Get(
         FallibleProcessResult,
         IrcProcess(
-            ("compile", flow, "--source-root", source_root.path, *irc.reporting_args),
-            input_digest=input_digest,
+            ("compile", flow, "--source-root", inputs.source_root, *irc.reporting_args),
+            input_digest=inputs.digest,
             description=f"Compile {flow}",
         ),
     )
@@ -87,8 +106,8 @@ async def compile_flow_fallibly(request: CompileFlowRequest, irc: Irc) -> Fallib
     if result.exit_code != 0:
         return FallibleCompiledFlow(diagnostics, compiled=None)
     generated = await Get(Digest, RemovePrefix(result.output_digest, OUTPUT_DIR))
-    agent = os.path.relpath(agent_path(flow), source_root.path)
-    return FallibleCompiledFlow(diagnostics, CompiledFlow(generated, agent, source_root.path))
+    agent = os.path.relpath(agent_path(flow), inputs.source_root)
+    return FallibleCompiledFlow(diagnostics, CompiledFlow(generated, agent, inputs.source_root))
 
 
 @rule

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from irc.cli.caching import cache_options, open_cache, say_what_was_compiled
+from irc.cli.each import compile_each
 from irc.cli.flows import FLOW, check_all
 from irc.cli.output import OUTPUT, reported
 from irc.cli.reporting import Reporting, report_all, reporting_options
@@ -30,6 +31,8 @@ _DEFAULT = ParameterSource.DEFAULT
               help="Write one flow's agent here, and its line map beside it, in place of all files.")  # fmt: skip
 @click.option("--generate-tests", is_flag=True, help="With --output: the tests as well.")
 @click.option("--validate-only", is_flag=True, help="Write nothing, as 'irc check' does.")
+@click.option("--each", is_flag=True,
+              help="Write what comes of each flow, findings too, into a folder of its path.")  # fmt: skip
 @click.option("--package", is_flag=True,
               help="Also write context/ beside one flow's agent: a Dockerfile and what it copies.")  # fmt: skip
 @click.option("--lock", type=OUTPUT, metavar="FILE", help="With --package: hashed requirements.")
@@ -45,6 +48,7 @@ def compile_flows(
     output: Path | None,
     generate_tests: bool,
     validate_only: bool,
+    each: bool,
     package: bool,
     lock: Path | None,
     source_root: str,
@@ -64,12 +68,17 @@ def compile_flows(
 
     _check_usage(flows, output, generate_tests, package, lock)
     cache = None if no_cache else open_cache(cache_dir)
+    reporting = Reporting(format_, errors, ignored)
+    if each:
+        with reported():
+            compile_each(flows, source_root, cache, reporting, output_dir)
+        return
     results = check_all(
         flows, source_root, cache, with_tests=output is None or generate_tests
     )
     if verbose:
         say_what_was_compiled(results)
-    if not report_all(results, Reporting(format_, errors, ignored)):
+    if not report_all(results, reporting):
         sys.exit(1)
     if validate_only:
         return

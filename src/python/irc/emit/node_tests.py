@@ -165,7 +165,7 @@ class _Facts:
         value = self.fallback.static_response
         if self.lowered.answer_schema is not None and isinstance(value, str):
             value = json.loads(value)
-        return {**self._defaults(), **answer_outputs(self.node, value)}
+        return {**self._defaults(), **answer_outputs(self.node, self.lowered.answer_schema, value)}
 
     def _defaults(self) -> dict[str, Any]:
         return {port.name: port.default for port in self.node.outputs if port.default is not None}

@@ -167,7 +167,7 @@ def _prompt(name: str, node: Node, lowered: LoweredNode, values: NodeValues) -> 
             answer = sample_schema(_with_ports(schema, values.ports), name)
             if answer is NOTHING or not fits_schema(schema, answer):
                 return None
-            outputs = _fitting(answer_outputs(node, answer), values.ports)
+            outputs = _fitting(answer_outputs(node, schema, answer), values.ports)
             answer = json.dumps(answer, ensure_ascii=False)
     except NoValueError:
         return None
@@ -200,10 +200,13 @@ def _shown(lowered: LoweredNode, values: NodeValues) -> list[str]:
     return list(dict.fromkeys(holds))
 
 
-def answer_outputs(node: Node, answer: Any) -> dict[str, Any]:
-    """A prompt's outputs from its answer: by name, or the whole in the only one."""
+def answer_outputs(node: Node, schema: dict[str, Any] | None, answer: Any) -> dict[str, Any]:
+    """A prompt's outputs from its answer: by name, or the whole in the only one.
+
+    Args:
+        schema: the self-contained one of the answer.
+    """
     ports = [port.name for port in node.outputs]
-    schema = node.prompt.output_schema if node.prompt is not None else None
     properties = (schema or {}).get("properties")
     if isinstance(properties, dict) and ports and all(port in properties for port in ports):
         return {port: answer[port] for port in ports if isinstance(answer, dict) and port in answer}
