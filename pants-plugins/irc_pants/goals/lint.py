@@ -1,7 +1,4 @@
-"""`lint` of an `agent_flow`: what the compiler finds, warnings too.
-
-It compiles: whatever else is asked of a flow then finds it compiled.
-"""
+"""`lint` of an `agent_flow`: what the compiler finds, warnings too."""
 
 from __future__ import annotations
 
@@ -11,14 +8,14 @@ from typing import Any
 
 from pants.core.goals.lint import LintResult, LintTargetsRequest
 from pants.core.util_rules.partitions import Partitions
-from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
+from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.target import FieldSet
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField
-from irc_pants.util_rules.compile_flow import CompileFlowRequest, FallibleCompiledFlow
+from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,9 @@ async def partition_flows_to_lint(
 async def lint_agent_flows(
     request: AgentFlowLintRequest.Batch[AgentFlowLintFieldSet, Any],
 ) -> LintResult:
-    flows = await MultiGet(
-        Get(FallibleCompiledFlow, CompileFlowRequest(field_set.source))
-        for field_set in request.elements
+    flows = await Get(
+        FallibleCompiledFlows,
+        CompileFlowsRequest(tuple(field_set.source for field_set in request.elements)),
     )
     return LintResult(
         exit_code=1 if any(flow.compiled is None for flow in flows) else 0,

@@ -61,26 +61,43 @@ _COMPILE = """\
 import json, os, sys
 
 def main(argv):
-    flow, _, source_root, *reporting, _, output = argv
+    flags = [argument for argument in argv if argument.startswith("--")]
+    *flows, source_root, output = [argument for argument in argv if not argument.startswith("--")]
+    if any("crash" in open(flow).read() for flow in flows):
+        print("error[E901]: irc crashed", file=sys.stderr)
+        return 70
+    for flow in flows:
+        folder = f"{output}/{flow}" if "--each" in flags else output
+        findings, files = compiled(flow, source_root, flags)
+        if "--each" in flags:
+            files = {f"generated/{name}": text for name, text in files.items()}
+            files["findings.txt"] = findings
+        else:
+            print(findings, file=sys.stderr)
+        for name, text in files.items():
+            os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+            with open(f"{folder}/{name}", "w") as file:
+                file.write(text)
+        if not files:
+            return 1
+
+def compiled(flow, source_root, flags):
     text = open(flow).read()
-    if "odd" in text and "--error=W101" in reporting:
-        print(f"{flow}:1:1: error[W101]: it is odd", file=sys.stderr)
-        return 1
+    if "odd" in text and "--error=W101" in flags:
+        return f"{flow}:1:1: error[W101]: it is odd", {}
     if "broken" in text:
-        print(f"{flow}:1:1: error[E101]: it is broken", file=sys.stderr)
-        return 1
-    if "odd" in text:
-        print(f"{flow}:1:1: warning[W101]: it is odd", file=sys.stderr)
-    folder = os.path.join(output, os.path.relpath(os.path.dirname(flow), source_root))
-    os.makedirs(folder)
-    module = os.path.relpath(os.path.dirname(flow), source_root).replace("/", ".") + ".agent"
-    test = f"from {module} import FLOW\\n\\n\\ndef test_flow():\\n    assert 'fail' not in FLOW\\n"
+        return f"{flow}:1:1: error[E101]: it is broken", {}
+    findings = f"{flow}:1:1: warning[W101]: it is odd" if "odd" in text else ""
+    folder = os.path.normpath(os.path.relpath(os.path.dirname(flow), source_root))
+    module = folder.replace("/", ".") + ".agent"
+    test = f"from {module} import FLOW\\n\\nassert 'unreadable' not in FLOW\\n\\n"
+    test += "def test_flow():\\n    assert 'fail' not in FLOW\\n"
     here = [os.path.join(at, name) for at, _, names in os.walk(source_root) for name in names]
-    files = {
-        "agent.py": f"FLOW = {text!r}\\n",
-        "test_agent.py": test,
-        "agent.map.json": "{}",
-        "agent.json": json.dumps(
+    return findings, {
+        f"{folder}/agent.py": f"FLOW = {text!r}\\n",
+        f"{folder}/test_agent.py": test,
+        f"{folder}/agent.map.json": "{}",
+        f"{folder}/agent.json": json.dumps(
             {
                 "module": module,
                 "files": sorted(map(os.path.normpath, here)),
@@ -88,9 +105,6 @@ def main(argv):
             }
         ),
     }
-    for name, content in files.items():
-        with open(os.path.join(folder, name), "w") as file:
-            file.write(content)
 """
 
 _FMT = """\

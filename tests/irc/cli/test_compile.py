@@ -156,3 +156,24 @@ def test_former_context_is_not_overwritten(
 )
 def test_options_that_do_not_go_together(arguments: list[str]) -> None:
     assert status("compile", "flows/flow.yaml", *arguments) == 2
+
+
+def test_each_flow_is_compiled_as_if_it_were_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warned = FLOW.replace("[query]", "[query, unread]")
+    for name, flow in (("odd", warned), ("broken", FLOW.replace("to: a}", "to: b}"))):
+        (folder / f"flows/{name}.flow.yaml").write_text(flow)
+    flows = [f"flows/{name}flow.yaml" for name in ("", "odd.", "broken.")]
+    assert status("compile", *flows, "--each", "--output-dir", "each") == 0
+    assert capsys.readouterr() == ("", "")
+    for flow in flows:
+        wanted = 1 if "broken" in flow else 0
+        assert status("compile", flow, "--output-dir", f"alone/{flow}") == wanted
+        findings = folder / "each" / flow / "findings.txt"
+        assert capsys.readouterr().err == (findings.read_text() if findings.exists() else "")
+        alone, each = folder / "alone" / flow, folder / "each" / flow / "generated"
+        assert below(each) == below(alone)
+        assert all((each / name).read_bytes() == (alone / name).read_bytes() for name in below(alone))
+    assert "warning[W" in (folder / "each" / flows[1] / "findings.txt").read_text()
+    assert "error[E" in (folder / "each" / flows[2] / "findings.txt").read_text()
