@@ -12,7 +12,7 @@ from irc_pants import codegen, compiler_target, dependency_inference, flow_refer
 from irc_pants.base_image_target import OciBaseImageTarget
 from irc_pants.compiler_target import CompilerTarget
 from irc_pants.generator_target import AgentFlowsGeneratorTarget
-from irc_pants.goals import check, fmt, lint, lock, package, publish, test
+from irc_pants.goals import check, fmt, lint, lock, package, publish, run, tailor, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
@@ -48,6 +48,8 @@ def rules() -> Iterable[Rule | UnionRule]:
         *lock.rules(),
         *package.rules(),
         *publish.rules(),
+        *run.rules(),
+        *tailor.rules(),
         *test.rules(),
     )
 

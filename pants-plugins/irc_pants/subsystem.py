@@ -46,6 +46,16 @@ class Irc(Subsystem):
         ),
         metavar="CODE",
     )
+    tailor = BoolOption(
+        default=True,
+        advanced=True,
+        help=softwrap(
+            """
+            If true, `tailor` adds targets for flows: `agent_flow`, for several in a folder
+            `agent_flows`, and `resources` for prompts, schemas and other files that they name.
+            """
+        ),
+    )
     install_from_resolve = StrOption(
         default=None,
         advanced=True,

@@ -15,6 +15,7 @@ from pants.backend.python.target_types import (
     PythonResolveField,
 )
 from pants.core.goals.package import OutputPathField
+from pants.core.goals.run import RestartableField
 from pants.core.goals.test import TestTimeoutField
 from pants.engine.addresses import Address
 from pants.engine.target import (
@@ -226,6 +227,7 @@ class AgentFlowTarget(Target):
         AgentFlowOverlaysField,
         AgentFlowHelmField,
         AgentFlowTestTimeoutField,
+        RestartableField,
         PythonResolveField,
         InterpreterConstraintsField,
         AgentFlowOutputPathField,

@@ -93,7 +93,7 @@ def loaded(
         options.limits(command),
         listener,
         serving,
-        http_port=command.http_port,
+        http_port=listener.getsockname()[1],  # of 0, the system has chosen one
         grpc_port=command.grpc_port,
         max_threads=command.max_threads,
         max_asyncio_workers=command.max_asyncio_workers,
