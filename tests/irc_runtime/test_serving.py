@@ -275,6 +275,18 @@ def test_serving_is_said_once_the_agent_listens(
         agent.stop()
 
 
+def test_port_0_is_a_free_port_and_the_event_says_which(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    agent = Served(environment, tmp_path, "--http_port=0")
+    try:
+        port = agent.wait_for_event("serving")["http_port"]
+        assert port not in {0, agent.port}
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/models/support").status_code == 200
+    finally:
+        assert agent.stop() == 0
+
+
 def test_one_port_for_both_protocols_is_refused(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

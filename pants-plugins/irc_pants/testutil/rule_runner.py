@@ -60,6 +60,8 @@ sys.exit(command.main(sys.argv[2:]))
 _COMPILE = """\
 import json, os, sys
 
+SERVES = "import json, sys\\nif __name__ == '__main__': print(json.dumps(sys.argv[1:]))\\n"
+
 def main(argv):
     flags = [argument for argument in argv if argument.startswith("--")]
     *flows, source_root, output = [argument for argument in argv if not argument.startswith("--")]
@@ -94,7 +96,7 @@ def compiled(flow, source_root, flags):
     test += "def test_flow():\\n    assert 'fail' not in FLOW\\n"
     here = [os.path.join(at, name) for at, _, names in os.walk(source_root) for name in names]
     return findings, {
-        f"{folder}/agent.py": f"FLOW = {text!r}\\n",
+        f"{folder}/agent.py": f"FLOW = {text!r}\\n" + (SERVES if "serves" in text else ""),
         f"{folder}/test_agent.py": test,
         f"{folder}/agent.map.json": "{}",
         f"{folder}/agent.json": json.dumps(
