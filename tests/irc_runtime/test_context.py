@@ -14,6 +14,12 @@ def test_trace_id_comes_from_the_request_before_the_header() -> None:
     assert Context({}, headers).trace_id == TRACE
 
 
+def test_a_trace_id_of_the_request_is_bounded_as_each_event_has_it() -> None:
+    assert Context({"trace_id": "x" * 128}).trace_id == "x" * 128
+    with pytest.raises(RequestError, match="trace_id is longer than 128 characters"):
+        Context({"trace_id": "x" * 129})
+
+
 @pytest.mark.parametrize("header", ["", "00-xyz-1-01", f"00-{'0' * 32}-00f067aa0ba902b7-01"])
 def test_a_malformed_traceparent_is_as_none(header: str) -> None:
     trace_id = Context({}, {"traceparent": header}).trace_id

@@ -81,6 +81,11 @@ FAULTS: list[tuple[Reply, int, str]] = [
     (Failure(500, "secret"), 2, "the model's server answered 500"),
     (Failure(503, "secret"), 2, "the model's server answered 503"),
     (Failure(429, "secret"), 2, "the model's server answered 429"),
+    (
+        Failure(429, "secret", code="insufficient_quota"),
+        1,
+        "the model's server answered 429 (insufficient_quota)",
+    ),
     (Failure(400, "secret"), 1, "the model's server answered 400"),
     (Failure(401, "secret"), 1, "the model's server answered 401"),
     (Failure(403, "secret"), 1, "the model's server answered 403"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from irc_runtime import tracing
 from irc_runtime.cache import CacheSpec, SingleFlightCache
-from irc_runtime.context import Context, new_trace, trace_of
+from irc_runtime.context import Context, new_trace, own_trace, trace_of
 from irc_runtime.environment import seconds
 from irc_runtime.errors import (
     AgentError,
@@ -233,7 +233,7 @@ class Agent(ABC):
     ) -> RequestError:
         missing = [name for name in self.requires if request.get(name) is None]
         error = RequestError(f"missing required fields: {', '.join(missing)}", missing)
-        error.trace_id = request.get("trace_id") or trace_of(headers) or new_trace()
+        error.trace_id = own_trace(request) or trace_of(headers) or new_trace()
         return error
 
     def _deadline(self, headers: Mapping[str, str] | None) -> float | None:

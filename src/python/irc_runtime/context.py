@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: https://www.w3.org/TR/trace-context/#traceparent-header
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
+#: Characters of a trace id that a request names itself.
+MAX_TRACE_ID = 128
+
 NO_TRACE = "0" * 32
 
 TRACE_HEADERS = ("traceparent", "tracestate")
@@ -73,7 +76,7 @@ class Context:
         self._optional = optional
         self._received = time.time()
         self._request_state: MemoryBackend | None = None
-        self._trace_id: str | None = get("trace_id")
+        self._trace_id: str | None = own_trace(request)
         self._event_time: str | None = get("event_time")
         self.user_id = get("user_id")
         self.session_id = get("session_id")
@@ -167,6 +170,18 @@ class Context:
 
     def __repr__(self) -> str:
         return f"Context(trace_id={self.trace_id!r})"
+
+
+def own_trace(request: Mapping[str, Any]) -> str | None:
+    """The trace id that a request names itself, if any.
+
+    Raises:
+        RequestError: it is too long for all events of the request to have it.
+    """
+    trace_id: str | None = request.get("trace_id")
+    if trace_id is not None and len(str(trace_id)) > MAX_TRACE_ID:
+        raise RequestError(f"trace_id is longer than {MAX_TRACE_ID} characters")
+    return trace_id
 
 
 def new_trace() -> str:

@@ -27,6 +27,9 @@ UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 #: Statuses after which the same request can succeed; all of 5xx besides.
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 
+#: Codes that no wait mends: with them 429 says that the account has nothing left.
+EXHAUSTED = frozenset({"insufficient_quota"})
+
 
 def status_error(
     status: int, code: str | None, headers: Mapping[str, str], *, retryable: bool = False
@@ -40,9 +43,10 @@ def status_error(
         retryable: whether the code alone says that another attempt can succeed.
     """
     named = f" ({code})" if code and _NAME.fullmatch(code) else ""
+    passing = retryable or status in RETRYABLE_STATUSES or status >= 500
     return ModelError(
         f"the model's server answered {status}{named}",
-        retryable=retryable or status in RETRYABLE_STATUSES or status >= 500,
+        retryable=passing and code not in EXHAUSTED,
         response_status=status,
         retry_after_s=retry_after_s(headers),
     )

@@ -17,7 +17,7 @@ from jinja2 import (
     nodes,
     pass_context,
 )
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 #: The longest text that a template makes, in characters: more than models take.
 MAX_CHARACTERS = 10_000_000
@@ -67,8 +67,11 @@ class BoundedTemplate(Template):
         return pieces
 
 
-class BoundedEnvironment(SandboxedEnvironment):
-    """A sandbox that counts the steps of loops, and looks at ``*`` and ``**`` before it does them."""
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox that counts the steps of loops, and looks at ``*`` and ``**`` before it does them.
+
+    Templates cannot change lists and maps: those that they are given are other nodes', too.
+    """
 
     intercepted_binops = frozenset({"*", "**"})
     template_class = BoundedTemplate
@@ -117,10 +120,7 @@ def _counted(_: Any, items: Any) -> Any:
 
     The steps are counted beforehand where their number is known and stays what it is.
     """
-    kind = type(items)
-    if kind is list:
-        items = items.copy()  # the template could add to it
-    elif kind is not tuple and kind is not str and kind is not range:
+    if type(items) not in (list, tuple, str, range):
         return _Counted(items)
     _take(len(items))
     return items

@@ -5,6 +5,7 @@ do here is to say nothing.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from irc_runtime.agent import DEADLINE_HEADER, limit_ms
 from irc_runtime.errors import AgentError
@@ -25,12 +26,21 @@ from irc_runtime.serving.answers import (
 class Gate:
     """ASGI middleware around all of the application.
 
+    Args:
+        guard: what requests pass before they wait for a place; made around what answers them.
     Attributes:
         ending: whether requests that are cancelled are so because the server's time is over.
     """
 
-    def __init__(self, app: Application, admission: Admission, max_request_bytes: int) -> None:
+    def __init__(
+        self,
+        app: Application,
+        admission: Admission,
+        max_request_bytes: int,
+        guard: Callable[[Application], Application] | None = None,
+    ) -> None:
         self._app = app
+        self._answer = self._pass_on if guard is None else guard(self._pass_on)
         self._admission = admission
         self._max_bytes = max_request_bytes
         self.ending = False
@@ -43,14 +53,17 @@ class Gate:
         if self._admission.draining:
             send = _closing(send)
         try:
-            if scope["method"] in ("GET", "HEAD"):  # probes and metrics do not wait
-                await self._app(scope, receive, send)
-            else:
-                await self._admit(scope, receive, send)
+            await self._answer(scope, receive, send)
         except asyncio.CancelledError:
             if self.ending:
                 stopped = ServerError("the server was stopped", "stopped", 503, retry_after_s=1)
                 await _refuse(scope, send, stopped)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):  # probes and metrics do not wait
+            await self._app(scope, receive, send)
+        else:
+            await self._admit(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that has a body."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -63,11 +64,12 @@ class RestServer(RESTServer):  # type: ignore[misc]  # kserve says nothing of it
         **options: Any,
     ) -> None:
         super().__init__(FASTAPI_APP_IMPORT_STRING, *arguments, **options)
-        self.gate = Gate(model_server.app, admission, limits.max_request_bytes)
+        guard = None if tokens is None else partial(RequireToken, check=tokens)
+        self.gate = Gate(model_server.app, admission, limits.max_request_bytes, guard)
         self._listener = listener
         config = self.config
         config.app, config.http, config.ws, config.proxy_headers = (
-            self.gate if tokens is None else RequireToken(self.gate, tokens),
+            self.gate,
             Connection,
             "none",
             False,
