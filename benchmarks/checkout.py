@@ -33,7 +33,7 @@ class Repository:
         self.root = root
         home, temporary = folder / "home", folder / "tmp"
         for made in (home, temporary):
-            made.mkdir(parents=True)
+            made.mkdir(parents=True, exist_ok=True)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(USERS_OWN)},
             "HOME": str(home),
