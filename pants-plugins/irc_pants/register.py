@@ -12,7 +12,7 @@ from irc_pants import codegen, compiler_target, dependency_inference, flow_refer
 from irc_pants.base_image_target import OciBaseImageTarget
 from irc_pants.compiler_target import CompilerTarget
 from irc_pants.generator_target import AgentFlowsGeneratorTarget
-from irc_pants.goals import check, fmt, lint, lock, package, publish, run, tailor, test
+from irc_pants.goals import check, deploy, fmt, lint, lock, package, publish, run, tailor, test
 from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
@@ -43,6 +43,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *agent_pex.rules(),
         *manifests.rules(),
         *check.rules(),
+        *deploy.rules(),
         *fmt.rules(),
         *lint.rules(),
         *lock.rules(),

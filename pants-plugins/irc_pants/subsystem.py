@@ -134,6 +134,40 @@ class Irc(Subsystem):
             """
         ),
     )
+    kubectl_args = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            Arguments of the `kubectl apply` of `experimental-deploy`, such as `--context=staging`,
+            `--namespace=agents` or `--server-side`. Without a context, kubectl's own.
+            """
+        ),
+    )
+    deploy_env_vars = StrListOption(
+        default=[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_PROFILE",
+            "AWS_REGION",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "HOME",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "KUBECONFIG",
+            "NO_PROXY",
+            "PATH",
+            "SSL_CERT_DIR",
+            "SSL_CERT_FILE",
+        ],
+        advanced=True,
+        help=softwrap(
+            """
+            Environment variables that `experimental-deploy` hands on to kubectl and its helpers for
+            credentials: names, or `NAME=value`. kubectl is looked for on its `PATH`.
+            """
+        ),
+    )
 
     operations = TargetListOption(
         advanced=True,

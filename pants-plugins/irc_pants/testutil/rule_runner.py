@@ -201,6 +201,10 @@ def main(argv):
     }
     with open(f"{output}/image.json", "w") as file:
         json.dump(report, file)
+    service = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"}
+    service["metadata"] = {"name": "greeter", "annotations": {"image": report["reference"]}}
+    with open(f"{output}/inferenceservice.yaml", "w") as file:
+        json.dump(service, file)
 """
 
 RUNTIME_MODULES = (
