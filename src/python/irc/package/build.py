@@ -34,7 +34,7 @@ from irc.package.context import write_context
 from irc.package.function import write_function
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
-from irc.package.settings import USER, agent_environment, entry_point
+from irc.package.settings import USER, agent_environment, entry_point, image_labels
 from irc.package.version import VERSION_FILE, version_file
 
 Document = TypeVar("Document")
@@ -139,7 +139,7 @@ def _package_image(
     )
     wheels = map(wheel_name_and_version, pex_info["distributions"])
     requirements = cut_requirements(lock, wheels)
-    write_context(agent, code.all, requirements, output / "context")
+    write_context(agent, code, requirements, output / "context")
     compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
 
 
@@ -204,13 +204,6 @@ def _write_image(
         "org.opencontainers.image.title": agent.name,
         **({"org.opencontainers.image.base.digest": base.digest} if base.digest else {}),
     }
-    labels = {
-        **annotations,
-        "org.opencontainers.image.description": agent.description,
-        "irc.flow": agent.flow,
-        "irc.ir_digest": agent.ir_digest,
-        "irc.compiler": agent.compiler,
-    }
     own = {"PYTHONPATH": f"/{APP}:/{SITE_PACKAGES}", **agent_environment(agent)}
     settings = {
         **base.config,
@@ -219,7 +212,7 @@ def _write_image(
         "Env": merged_environment(base.config.get("Env", ()), own),
         "Entrypoint": entry_point(agent),
         "ExposedPorts": {f"{PORT}/tcp": {}},
-        "Labels": {**base.config.get("Labels", {}), **labels},
+        "Labels": {**base.config.get("Labels", {}), **annotations, **image_labels(agent)},
     }
     return write_image(root, base.platform, layers, settings, annotations)
 

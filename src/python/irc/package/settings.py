@@ -15,6 +15,17 @@ def agent_environment(agent: Agent) -> dict[str, str]:
     }
 
 
+def image_labels(agent: Agent) -> dict[str, str]:
+    """Labels of every image of the agent."""
+    return {
+        "org.opencontainers.image.title": agent.name,
+        "org.opencontainers.image.description": agent.description,
+        "irc.flow": agent.flow,
+        "irc.ir_digest": agent.ir_digest,
+        "irc.compiler": agent.compiler,
+    }
+
+
 def entry_point(agent: Agent) -> list[str]:
     """The command, in exec form; the base has the interpreter on its PATH."""
     return [f"python{PYTHON}", "-m", agent.module]

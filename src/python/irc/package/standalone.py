@@ -8,6 +8,7 @@ from pathlib import Path
 from irc.files import write_files
 from irc.oci.errors import ImageError
 from irc.package.agent import read_agent
+from irc.package.code import Code
 from irc.package.context import write_context
 from irc.package.imports import distributions_of, imported_from, with_all_that_they_require
 from irc.package.requirements import locked_requirements
@@ -43,13 +44,13 @@ def write_standalone_context(
         else:
             requirements = _locked(names, lock)
         # Not --no-deps: should the environment here require less than the lock's, pip says so.
-        options = "" if lock is None else "--require-hashes "
+        options = () if lock is None else ("--require-hashes",)
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as place:
             beside = Path(place, "context")
             write_context(
                 agent,
-                {**found.files, **sources},
+                Code(found.files, sources),
                 requirements,
                 beside,
                 pip_options=options,
