@@ -59,7 +59,11 @@ def test_dockerfile_copies_what_is_there_and_all_of_it(tmp_path: Path) -> None:
             rest = line.removeprefix("COPY ")
             source = json.loads(rest)[0] if rest.startswith("[") else rest.split()[0]
             found = context / source
-            files = [found] if found.is_file() else [path for path in found.rglob("*") if path.is_file()]
+            files = (
+                [found]
+                if found.is_file()
+                else [path for path in found.rglob("*") if path.is_file()]
+            )
             assert files, line
             copied |= {path.relative_to(context).as_posix() for path in files}
     assert copied == {

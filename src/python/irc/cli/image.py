@@ -105,6 +105,24 @@ def deps(pex: Path, output_dir: Path, compression: Compression) -> None:
 
 
 @image.command()
+@click.argument("package", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--output", type=_FILE, required=True, help="Where the archive goes.")
+@click.option("--name", "names", multiple=True, metavar="REPOSITORY:TAG",
+              help="What engines call it; repeatable.  [default: repository or service, and digest]")  # fmt: skip
+def archive(package: Path, output: Path, names: tuple[str, ...]) -> None:
+    """Write the image of PACKAGE to one file, for 'docker load' and 'podman load'.
+
+    PACKAGE is a folder that 'package' has written.
+    """
+    from irc.oci.archive import write_archive
+    from irc.package.described import described_image, loaded_name
+
+    with reported():
+        described = described_image(package)
+        write_archive(package / "image", names or (loaded_name(described["reference"]),), output)
+
+
+@image.command()
 @click.argument("old")
 @click.argument("new")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text",
@@ -176,9 +194,7 @@ def run(
     with reported():
         engine = engine or installed_engine()
         loaded = load(engine, package)
-    command = run_command(
-        engine, loaded, Container(package, port, environment, volumes, arguments)
-    )
+    command = run_command(engine, loaded, Container(package, port, environment, volumes, arguments))
     os.execvp(command[0], command)
 
 

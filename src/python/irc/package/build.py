@@ -31,6 +31,7 @@ from irc.package.code import (
 )
 from irc.package.compatibility import check_compatibility
 from irc.package.context import write_context
+from irc.package.described import loaded_name
 from irc.package.function import write_function
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
@@ -171,8 +172,6 @@ def _with_version(
 
 def _compose(agent: Agent, image: Image, repository: str | None) -> str:
     digest = image.manifest.digest
-    # Docker and Podman give an image that is loaded from a folder no digest, but a tag.
-    loaded = f"localhost/{agent.service_name}:{digest.removeprefix('sha256:')[:12]}"
     return compose_file(
         compiler=agent.compiler,
         flow=agent.flow,
@@ -181,7 +180,9 @@ def _compose(agent: Agent, image: Image, repository: str | None) -> str:
         environment=agent.environment,
         writes_features=agent.writes_features,
         kserve=agent.kserve,
-        image=f"{repository}@{digest}" if repository else loaded,
+        image=f"{repository}@{digest}"
+        if repository
+        else loaded_name(f"{agent.service_name}@{digest}"),
         is_pushed=repository is not None,
     )
 

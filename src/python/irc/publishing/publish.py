@@ -3,13 +3,12 @@
 So a tag never names an image that is not there whole or not signed, whenever a push ends.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from irc.oci.errors import ImageError
+from irc.package.described import described_image
 from irc.publishing.attach import attach
 from irc.publishing.registry import Registry
 from irc.publishing.signing import Signer
@@ -59,7 +58,7 @@ def publish(
         ImageError: a tag is none, a registry does not take the image, or it cannot be signed. What was
             yielded is there; a second try pushes the rest.
     """
-    described = _described(package)
+    described = described_image(package)
     digest = described["manifest_digest"]
     values = _values(described, git_sha)
     names = list(dict.fromkeys(filled(tag, values) for tag in tags))
@@ -79,15 +78,6 @@ def publish(
             if moved:
                 registry.push(package / "image", digest, tagged)
             yield Published(repository, name, digest, reference, changed or moved)
-
-
-def _described(package: Path) -> dict[str, Any]:
-    path = package / "image.json"
-    try:
-        described: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        raise ImageError(f"{package} holds no image: package the agent first") from None
-    return described
 
 
 def _values(described: dict[str, Any], sha: str | None) -> dict[str, Callable[[], str]]:

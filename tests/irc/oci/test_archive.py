@@ -1,0 +1,112 @@
+"""One file of an image, read by both transports of skopeo."""
+
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irc.oci.archive import write_archive
+from irc.oci.base import Platform
+from irc.oci.blobs import blob_path
+from irc.oci.compression import Compression
+from irc.oci.errors import ImageError
+from irc.oci.image import Image, ImageLayer, write_image
+from irc.oci.layer import bytes_file, write_layer
+
+NAMES = ("registry.example:5000/agents/demo:1", "localhost/demo:latest")
+
+
+def write_layout(root: Path, compression: Compression = "gzip") -> Image:
+    layers = [
+        ImageLayer(
+            write_layer(root, [bytes_file(f"etc/{name}", name.encode())], compression), "flow"
+        )
+        for name in ("first", "second")
+    ]
+    return write_image(root, Platform("linux", "amd64"), layers, {"User": "1:1"}, {})
+
+
+def member(archive: Path, name: str) -> Any:
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return json.loads(file.read())
+
+
+def test_the_same_layout_and_names_give_the_same_bytes(tmp_path: Path) -> None:
+    write_layout(tmp_path / "one")
+    write_layout(tmp_path / "elsewhere/two")
+    write_archive(tmp_path / "one", NAMES, tmp_path / "one.tar")
+    write_archive(tmp_path / "elsewhere/two", NAMES, tmp_path / "two.tar")
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        assert {(item.uid, item.gid, item.mtime, item.mode) for item in tar} == {(0, 0, 0, 0o644)}
+
+
+def test_both_forms_name_the_same_blobs(tmp_path: Path) -> None:
+    image = write_layout(tmp_path / "image")
+    write_archive(tmp_path / "image", NAMES, tmp_path / "image.tar")
+    (described,) = member(tmp_path / "image.tar", "manifest.json")
+    assert described["RepoTags"] == list(NAMES)
+    assert described["Config"] == f"blobs/sha256/{image.config.digest[7:]}"
+    layers = [f"blobs/sha256/{item.layer.digest[7:]}" for item in image.layers]
+    assert described["Layers"] == layers
+    entries = member(tmp_path / "image.tar", "index.json")["manifests"]
+    assert [entry["digest"] for entry in entries] == [image.manifest.digest] * 2
+    assert [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in entries] == [
+        *NAMES
+    ]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("transport", ["docker-archive", "oci-archive"])
+def test_skopeo_reads_both_forms(tmp_path: Path, compression: Compression, transport: str) -> None:
+    if shutil.which("skopeo") is None:
+        pytest.skip("not installed: skopeo")
+    image = write_layout(tmp_path / "image", compression)
+    write_archive(tmp_path / "image", NAMES, tmp_path / "image.tar")
+    source = f"{transport}:image.tar:{NAMES[0]}"
+    command = ["skopeo", "copy", "--quiet", source, "oci:copy:latest"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads((tmp_path / "copy/index.json").read_bytes())["manifests"]
+    manifest = json.loads(blob_path(tmp_path / "copy", entry["digest"]).read_bytes())
+    config = json.loads(blob_path(tmp_path / "copy", manifest["config"]["digest"]).read_bytes())
+    assert config["rootfs"]["diff_ids"] == [item.layer.diff_id for item in image.layers]
+    if transport == "oci-archive":
+        assert entry["digest"] == image.manifest.digest
+
+
+@pytest.mark.parametrize("name", ["demo", "Demo:1", "demo:1:2", "demo@sha256:1", ":1"])
+def test_names_that_engines_refuse(tmp_path: Path, name: str) -> None:
+    write_layout(tmp_path / "image")
+    with pytest.raises(ImageError, match="is not the name of an image"):
+        write_archive(tmp_path / "image", [name], tmp_path / "image.tar")
+    assert not (tmp_path / "image.tar").exists()
+
+
+def test_a_layout_that_lacks_a_blob_leaves_no_archive(tmp_path: Path) -> None:
+    image = write_layout(tmp_path / "image")
+    missing = image.layers[1].layer.digest
+    blob_path(tmp_path / "image", missing).unlink()
+    with pytest.raises(ImageError, match=f"the blob {missing} is missing"):
+        write_archive(tmp_path / "image", NAMES, tmp_path / "out/image.tar")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_several_images_are_none_for_an_engine(tmp_path: Path) -> None:
+    write_layout(tmp_path / "image")
+    index = json.loads((tmp_path / "image/index.json").read_bytes())
+    index["manifests"] *= 2
+    (tmp_path / "image/index.json").write_text(json.dumps(index))
+    with pytest.raises(ImageError, match="one image for one platform"):
+        write_archive(tmp_path / "image", NAMES, tmp_path / "image.tar")
+
+
+def test_what_is_no_layout(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="not an OCI image layout"):
+        write_archive(tmp_path, NAMES, tmp_path / "image.tar")
