@@ -118,6 +118,28 @@ def test_format_within_the_sandbox_works() -> None:
             {"r": "x" * 999, "big": "x" * 99_999},
         ),
         ("{{ '-' * n }}", {"n": 10**12}),
+        ("{{ s|center(n) }}", {"s": "x", "n": 10**9}),
+        ("{{ s.ljust(n) }}", {"s": "x", "n": 10**9}),
+        ("{{ s.expandtabs(n) }}", {"s": "\t" * 999, "n": 10**6}),
+        ("{{ s|indent(n) }}", {"s": "x\n" * 9999, "n": 10**5}),
+        ("{{ s|indent(width=i) }}", {"s": "x\n" * 9999, "i": "x" * 10**5}),
+        ("{{ s|replace('x', o) }}", {"s": "x" * 9999, "o": "y" * 10**5}),
+        ("{{ s.replace('', o) }}", {"s": "x" * 9999, "o": "y" * 10**5}),
+        ("{{ r|join(o) }}", {"r": ["x"] * 9999, "o": "y" * 10**5}),
+        ("{{ o.join(r) }}", {"r": ["x"] * 9999, "o": "y" * 10**5}),
+        ("{{ ([o] * n)|join }}", {"n": 10**6, "o": "y" * 10**5}),
+        ("{{ s|wordwrap(1, wrapstring=o) }}", {"s": "x" * 9999, "o": "y" * 10**5}),
+        ("{{ r|batch(n, 0)|list }}", {"r": ["x"], "n": 10**9}),
+        ("{{ r|slice(n)|list }}", {"r": ["x"], "n": 10**9}),
+        ("{{ r|tojson(n) }}", {"r": [[[1]] * 99], "n": 10**7}),
+        ("{{ '%*d' % (n, 1) }}", {"n": 10**9}),
+        ("{{ '%.*f' % (n, 1) }}", {"n": 10**9}),
+        ("{{ f % 1 }}", {"f": "%1000000000d"}),
+        ("{{ f % {'a': o} }}", {"f": "%(a)s" * 9999, "o": "y" * 10**5}),
+        ("{{ '%*d'|format(n, 1) }}", {"n": 10**9}),
+        ("{{ '{:{}}'.format(1, n) }}", {"n": 10**9}),
+        ("{{ f.format(1) }}", {"f": "{:1000000000}"}),
+        ("{{ f.format_map({'a': o}) }}", {"f": "{a}" * 9999, "o": "y" * 10**5}),
         ("{{ n * '-' }}", {"n": 10**12}),
         ("{{ [0] * n }}", {"n": 10**12}),
         ("{{ n ** n ** n }}", {"n": 99}),
@@ -160,6 +182,29 @@ def test_a_template_cannot_change_what_other_nodes_have_too(change: str) -> None
 def test_a_macro_that_calls_itself_ends() -> None:
     with pytest.raises(RecursionError):
         text("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")
+
+
+def test_filters_and_methods_are_what_they_were() -> None:
+    for template, expected in (
+        ("{{ s|center(5) }}|{{ s.center(5, '-') }}", "  x  |--x--"),
+        ("{{ 'a\nb'|indent(2, first=true) }}", "  a\n  b"),
+        ("{{ 'a\nb'|indent(width='> ') }}", "a\n> b"),
+        ("{{ 'aa'|replace('a', 'b', 1) }} {{ 'aa'.replace('a', 'b') }}", "ba bb"),
+        (
+            "{{ xs|join(', ') }} {{ xs|map('string')|join(d='-') }} {{ '+'.join('ab') }}",
+            "1, 2 1-2 a+b",
+        ),
+        ("{{ [{'n': 1}, {'n': 2}]|join(' ', attribute='n') }}", "1 2"),
+        ("{{ xs|batch(linecount=3, fill_with=0)|list }}", "[[1, 2, 0]]"),
+        ("{{ xs|slice(2)|list }}", "[[1], [2]]"),
+        ("{{ xs|tojson }} {{ xs|tojson(indent=1) }}", "[1, 2] [\n 1,\n 2\n]"),
+        ("{{ 'a bc'|wordwrap(2) }}", "a\nbc"),
+        ("{{ 'call 491511234567890: %s %3d' % ('x', 1) }}", "call 491511234567890: x   1"),
+        ("{{ '%s-%s'|format(1, 2) }} {{ '%(a)s' % {'a': 1} }}", "1-2 1"),
+        ("{{ '491511234567890 {:>3} {a}'.format(1, a=2) }}", "491511234567890   1 2"),
+        ("{{ '{a}'.format_map({'a': 1}) }} {{ 'a\tb'.expandtabs(tabsize=2) }}", "1 a b"),
+    ):
+        assert text(template, s="x", xs=[1, 2]) == expected, template
 
 
 def test_loops_are_what_they_were() -> None:

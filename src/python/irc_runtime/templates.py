@@ -3,9 +3,9 @@
 Prompts import it when they are compiled.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 from jinja2 import (
@@ -18,6 +18,8 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
+
+from irc_runtime.template_growth import FILTERS, METHODS, converted
 
 #: The longest text that a template makes, in characters: more than models take.
 MAX_CHARACTERS = 10_000_000
@@ -68,12 +70,12 @@ class BoundedTemplate(Template):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """A sandbox that counts the steps of loops, and looks at ``*`` and ``**`` before it does them.
+    """A sandbox that counts the steps of loops, and looks at what may grow before it is made.
 
     Templates cannot change lists and maps: those that they are given are other nodes', too.
     """
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "%"})
     template_class = BoundedTemplate
 
     @staticmethod
@@ -97,6 +99,36 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if _is_too_large(operator, left, right):
             raise TemplateRuntimeError(f"the result of '{operator}' is too large")
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, function: Any, /, *values: Any, **named: Any) -> Any:
+        """The result of a call, unless it is too large a text."""
+        method = getattr(function, "__wrapped__", function)  # the sandbox has a `format` of its own
+        text, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
+        if isinstance(text, str) and name in METHODS:
+            if name == "join":  # its size is only known once the items are there
+                values = tuple(map(list, values))
+            _check_size(name, METHODS[name](text, *values, **named))
+        return super().call(context, function, *values, **named)
+
+
+def _bounded(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that is only asked for what is not too large."""
+    first = 1 if hasattr(plain, "jinja_pass_arg") else 0  # what Jinja2 passes before the value
+
+    @wraps(plain)
+    def bounded(*values: Any, **named: Any) -> Any:
+        own, (value, *others) = values[:first], values[first:]
+        if name == "join":
+            value = list(value)
+        _check_size(name, FILTERS[name](value, *others, **named))
+        return plain(*own, value, *others, **named)
+
+    return bounded
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_CHARACTERS:
+        raise TemplateRuntimeError(f"the result of '{name}' is too large")
 
 
 def _count(loop: nodes.For) -> None:
@@ -163,6 +195,7 @@ def environment() -> BoundedEnvironment:
     made = BoundedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader({}))
     made.filters[_COUNTED] = _counted
     made.filters[_STEP] = _step
+    made.filters |= {name: _bounded(name, made.filters[name]) for name in FILTERS}
     return made
 
 
@@ -189,6 +222,8 @@ def start_of(file: str) -> str:
 
 
 def _is_too_large(operator: str, left: Any, right: Any) -> bool:
+    if operator == "%":
+        return isinstance(left, str) and converted(left, right) > MAX_CHARACTERS
     if operator == "**":
         both = isinstance(left, int) and isinstance(right, int)
         return both and left.bit_length() * right > MAX_BITS
