@@ -153,6 +153,35 @@ def test_archive_of_docker_is_compressed_and_the_same_image(tmp_path: Path) -> N
         take_base(f"{archive}@sha256:{'0' * 64}", AMD64, tmp_path / "out")
 
 
+def test_archive_of_docker_with_compressed_layers(tmp_path: Path) -> None:
+    """As go-containerregistry's tools write it."""
+    written = write_example(tmp_path / "image")
+    layer = written.layers[0].layer
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    shutil.copy(blob_path(tmp_path / "image", layer.digest), folder / "layer.tar.gz")
+    shutil.copy(blob_path(tmp_path / "image", written.config.digest), folder / "config.json")
+    images = [{"Config": "config.json", "RepoTags": [], "Layers": ["layer.tar.gz"]}]
+    (folder / "manifest.json").write_text(json.dumps(images))
+    with tarfile.open(tmp_path / "saved.tar", "w") as archive:
+        archive.add(folder, arcname=".")
+    base = take_base(f"docker-archive:{tmp_path / 'saved.tar'}", AMD64, tmp_path / "out")
+    assert base.layers == (layer,)
+    (folder / "layer.tar.gz").write_bytes((folder / "layer.tar.gz").read_bytes()[:-20])
+    with tarfile.open(tmp_path / "cut.tar", "w") as archive:
+        archive.add(folder, arcname=".")
+    with pytest.raises(ImageError, match="damaged: layer.tar.gz"):
+        take_base(f"docker-archive:{tmp_path / 'cut.tar'}", AMD64, tmp_path / "out")
+
+
+def test_the_signal_that_ends_an_agent_is_its_own(tmp_path: Path) -> None:
+    layer = write_layer(tmp_path / "image", [bytes_file("etc/name", b"")])
+    settings = {"StopSignal": "SIGQUIT", "Volumes": {"/data": {}}}
+    write_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], settings, {})
+    base = take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out")
+    assert base.config == {"Volumes": {"/data": {}}}
+
+
 def test_damaged_layer_is_noticed_and_left_out(tmp_path: Path) -> None:
     written = write_example(tmp_path / "image")
     layer = written.layers[0].layer

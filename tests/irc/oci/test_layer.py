@@ -72,9 +72,10 @@ def test_time_is_source_date_epoch_where_set(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     layer = write_layer(tmp_path, entries(tmp_path))
     assert {member.mtime for member in members(tmp_path, layer)} == {1_700_000_000}
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(ImageError, match="yesterday"):
-        write_layer(tmp_path, entries(tmp_path))
+    for text in ("yesterday", "-1", "", "999999999999999"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+        with pytest.raises(ImageError, match=f"number of seconds, not '{text}'"):
+            write_layer(tmp_path, entries(tmp_path))
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

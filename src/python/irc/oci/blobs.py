@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from irc.oci.errors import ImageError
 
+MEDIA_TYPE_LAYER_TAR = "application/vnd.oci.image.layer.v1.tar"
 MEDIA_TYPE_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 MEDIA_TYPE_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 MEDIA_TYPE_CONFIG = "application/vnd.oci.image.config.v1+json"

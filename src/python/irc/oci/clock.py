@@ -13,9 +13,14 @@ def source_date_epoch() -> int:
         ImageError: the variable does not hold a number of seconds.
     """
     text = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not text.isdecimal():
+    try:
+        seconds = int(text)
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # no number, or of a year that there is not
+        seconds = -1
+    if seconds < 0:
         raise ImageError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {text!r}")
-    return int(text)
+    return seconds
 
 
 def rfc3339(seconds: int) -> str:

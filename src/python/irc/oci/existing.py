@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 from irc.oci.base import Base, Platform
 from irc.oci.blobs import (
     MEDIA_TYPE_LAYER_GZIP,
+    MEDIA_TYPE_LAYER_TAR,
     Descriptor,
     Layer,
     blob_path,
@@ -30,11 +31,14 @@ from irc.oci.sources import ArchiveSource, Source, opened_source, read_document
 _REFERENCE = re.compile(r"(?P<place>.+?)(@(?P<digest>sha256:[0-9a-f]{64}))?")
 _COPY_BYTES = 1 << 20
 
+_GZIP_MAGIC = b"\x1f\x8b"
+
 # Interpreters on the usual PATH, official images and distributions alike.
 _INTERPRETER = re.compile(r"(\./)?usr/(local/)?bin/python(?P<version>3\.\d+)")
 
-# Of the base's configuration, what a derived image inherits.
-_INHERITED = ("Env", "Labels", "StopSignal", "Volumes")
+# Of the base's configuration, what a derived image inherits. Not its signal to stop: the agent ends in
+# order on SIGTERM, which is the default.
+_INHERITED = ("Env", "Labels", "Volumes")
 
 
 def take_base(
@@ -111,16 +115,30 @@ def _from_docker_archive(
     layers = []
     diff_ids = config["rootfs"]["diff_ids"]
     for name, diff_id in zip(images[0]["Layers"], diff_ids, strict=True):
-        with source.open(name) as archive, new_blob(output) as blob:
-            writer = CompressedWriter(blob, compression)
-            while chunk := archive.read(_COPY_BYTES):
-                writer.write(chunk)
-            writer.close()
+        try:
+            with (
+                source.open(name) as written,
+                opened_layer(written, _written_as(written)) as archive,
+                new_blob(output) as blob,
+            ):
+                writer = CompressedWriter(blob, compression)
+                while chunk := archive.read(_COPY_BYTES):
+                    writer.write(chunk)
+                writer.close()
+        except DAMAGED as error:
+            raise ImageError(f"the base image is damaged: {name}: {error}") from error
         layer = Layer(MEDIA_TYPES[compression], blob.digest, diff_id, blob.size)
         pythons |= _checked_layer(output, layer)
         layers.append(layer)
     base = _base(config, tuple(layers), pythons, found)
     return replace(base, compressor=compressor_version(compression))
+
+
+def _written_as(layer: IO[bytes]) -> str:
+    """The type of a layer in an archive of Docker, which some tools compress and nothing says."""
+    magic = layer.read(len(_GZIP_MAGIC))
+    layer.seek(0)
+    return DOCKER_LAYER if magic == _GZIP_MAGIC else MEDIA_TYPE_LAYER_TAR
 
 
 def _base(

@@ -68,7 +68,7 @@ def write_context(
         target = output / "app" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (output / "requirements.txt").write_text(requirements)
+    (output / "requirements.txt").write_text(requirements, "utf-8")
     (output / "Dockerfile").write_text(_dockerfile(agent, code, pip_options, note), "utf-8")
     (output / "config.yaml").write_text(_config(agent), "utf-8")
 

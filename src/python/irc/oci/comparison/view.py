@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from irc.oci.base import Platform
-from irc.oci.blobs import MEDIA_TYPE_CONFIG
+from irc.oci.blobs import MEDIA_TYPE_CONFIG, MEDIA_TYPE_LAYER_TAR
 from irc.oci.errors import ImageError
 from irc.oci.image import ROLES_ANNOTATION, read_roles
 from irc.oci.sources import ArchiveSource, Source, read_document
 
-_TAR = "application/vnd.oci.image.layer.v1.tar"
 _CONFIGS = frozenset({MEDIA_TYPE_CONFIG, "application/vnd.docker.container.image.v1+json"})
 
 
@@ -128,7 +127,7 @@ def _read_docker_archive(source: ArchiveSource) -> SourceView:
             f"sha256:{hashlib.sha256(data).hexdigest()}",
             config,
             {},
-            tuple(LayerView(name, _TAR, diff_id, None, None) for name, diff_id in layers),
+            tuple(LayerView(name, MEDIA_TYPE_LAYER_TAR, diff_id, None, None) for name, diff_id in layers),
         )
     return SourceView(source, images, {})
 
