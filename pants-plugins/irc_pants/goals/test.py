@@ -1,7 +1,7 @@
 """`test` of an `agent_flow`: its generated tests, under the pytest that all tests run under.
 
-Flows with the same requirements share a process, up to `[test].batch_size` of them: what each would
-have in a process of its own, and no more.
+Flows with the same requirements share a process, up to `[test].batch_size` of them, and with it their
+first-party files.
 """
 
 from __future__ import annotations
