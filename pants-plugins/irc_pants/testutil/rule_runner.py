@@ -60,7 +60,11 @@ sys.exit(command.main(sys.argv[2:]))
 _COMPILE = """\
 import json, os, sys
 
-SERVES = "import json, sys\\nif __name__ == '__main__': print(json.dumps(sys.argv[1:]))\\n"
+CODE = {
+    "serves": "import json, sys\\nif __name__ == '__main__': print(json.dumps(sys.argv[1:]))\\n",
+    "mistyped": "NUMBER: int = FLOW\\n",
+    "imports shop": "from shop import price\\nNUMBER: int = price.TAX\\n",
+}
 
 def main(argv):
     flags = [argument for argument in argv if argument.startswith("--")]
@@ -95,8 +99,9 @@ def compiled(flow, source_root, flags):
     test = f"from {module} import FLOW\\n\\nassert 'unreadable' not in FLOW\\n\\n"
     test += "def test_flow():\\n    assert 'fail' not in FLOW\\n"
     here = [os.path.join(at, name) for at, _, names in os.walk(source_root) for name in names]
+    agent = [f"FLOW = {text!r}\\n", *(code for word, code in CODE.items() if word in text)]
     return findings, {
-        f"{folder}/agent.py": f"FLOW = {text!r}\\n" + (SERVES if "serves" in text else ""),
+        f"{folder}/agent.py": "".join(agent),
         f"{folder}/test_agent.py": test,
         f"{folder}/agent.map.json": "{}",
         f"{folder}/agent.json": json.dumps(
@@ -259,12 +264,16 @@ def cause_of(error: ExecutionError) -> Exception:
     return cause
 
 
-def make_rule_runner(queries: Iterable[Any]) -> RuleRunner:
+def make_rule_runner(queries: Iterable[Any], *more_backends: Any) -> RuleRunner:
     """A Pants with this backend, the Python backend and the stand-in, on a repository of its own."""
-    backends: tuple[Any, ...] = (core_backend, python_backend, register)
+    backends: tuple[Any, ...] = (core_backend, python_backend, register, *more_backends)
     rule_runner = RuleRunner(
         rules=[*chain.from_iterable(backend.rules() for backend in backends), *queries],
-        target_types=[*chain.from_iterable(backend.target_types() for backend in backends)],
+        target_types=[
+            *chain.from_iterable(
+                backend.target_types() for backend in backends if hasattr(backend, "target_types")
+            )
+        ],
     )
     locks = {name: lock.read_text() for name, lock in LOCKS.items()}
     rule_runner.write_files({**STAND_IN, **locks})
