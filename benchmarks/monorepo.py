@@ -20,11 +20,13 @@ context: {{requires: [question]}}
 
 nodes:
   urgency:
+    description: Edition 0.
     inputs: [{{name: question, type: string}}]
     outputs: [{{name: level, type: string, schema: {{$ref: ../../../schemas/level.json}}}}]
-    transform: {{mode: code, spec: {{function: "agents.{team}.urgency:urgency"}}}}
+    transform: {{mode: code, spec: {{function: agents.{team}.urgency:urgency}}}}
 
   answer:
+    description: Edition 0.
     inputs:
       - {{name: question, type: string}}
       - {{name: level, type: string}}

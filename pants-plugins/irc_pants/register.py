@@ -17,6 +17,7 @@ from irc_pants.target_types import AgentFlowTarget
 from irc_pants.util_rules import (
     agent_code,
     agent_pex,
+    agent_tests,
     base_image,
     bill_of_materials,
     compile_flow,
@@ -41,6 +42,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *bill_of_materials.rules(),
         *agent_code.rules(),
         *agent_pex.rules(),
+        *agent_tests.rules(),
         *manifests.rules(),
         *check.rules(),
         *deploy.rules(),

@@ -12,13 +12,13 @@ from pants.engine.addresses import Address
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner, mock_console
 
-from irc_pants.goals.test import (
+from irc_pants.goals.test import AgentFlowTestRequest
+from irc_pants.testutil.rule_runner import make_rule_runner, set_options
+from irc_pants.util_rules.agent_tests import (
     AgentFlowTestFieldSet,
-    AgentFlowTestRequest,
     AgentFlowTestSetup,
     AgentFlowTestSetupRequest,
 )
-from irc_pants.testutil.rule_runner import make_rule_runner, set_options
 from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
 
 FLOWS = {
