@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ from irc.manifests.image import PLACEHOLDER
 from irc.oci.base import Base, Platform
 from irc.oci.blobs import Layer
 from irc.oci.debian_root import ENVIRONMENT
-from irc.oci.thirdparty import ThirdParty, ThirdPartyLayer
-from irc.package.build import ImageInputs, Inputs
-from irc.package.build import package as write_package
+from irc.oci.distributions import read_distributions
+from irc.oci.thirdparty import SHARED_BYTES, ThirdParty, ThirdPartyLayer
 
 FLOW = Path("flows/support")
 GENERATED = ("agent.py", "agent.map.json", "agent.cases.json")
@@ -60,28 +60,26 @@ class Workshop:
     def packaged(self, output: Path) -> Path:
         """Compile and package what the sources are now; only the agent's own blobs are written."""
         generated = output.with_name(f"{output.name}-generated")
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "irc", "compile", str(FLOW / "flow.yaml")),
-                *("--source-root", ".", "--output-dir", str(generated), "--no-cache"),
-            ],
-            cwd=self.sources,
-            env={"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-            check=True,
+        self.irc(
+            *("compile", str(FLOW / "flow.yaml"), "--source-root=.", "--no-cache"),
+            f"--output-dir={generated}",
         )
         self._write("deps.json", self.third_party.to_json())
-        image = ImageInputs(
-            base=self.folder / "base.json",
-            deps=self.folder / "deps.json",
-            lock=self.package / "context/requirements.txt",
-            libraries=self.folder / "libraries.cdx.json",
-            repository=None,
-            manifest=self.folder / "manifest.json",
+        self.irc(
+            *("package", f"--agent={generated / FLOW / 'agent.json'}", f"--generated={generated}"),
+            *(f"--sources={self.sources}", f"--deps-pex={self.package / 'agent.pex'}"),
+            *(f"--{name}={self.folder / name}.json" for name in ("base", "deps", "manifest")),
+            f"--libraries={self.folder / 'libraries.cdx.json'}",
+            f"--lock={self.package / 'context/requirements.txt'}",
+            f"--output-dir={output}",
         )
-        agent = generated / FLOW / "agent.json"
-        deps_pex = self.package / "agent.pex"
-        write_package(Inputs(agent, generated, self.sources, deps_pex, image), output)
         return output
+
+    def irc(self, *arguments: str) -> None:
+        """Run a command of irc, in the folder of the sources."""
+        path = os.pathsep.join(map(os.path.abspath, sys.path))
+        command = [sys.executable, "-m", "irc", *arguments]
+        subprocess.run(command, cwd=self.sources, env={"PYTHONPATH": path}, check=True)
 
     def with_layer(self, old: Layer, new: Layer) -> None:
         """Put a layer of requirements in the place of another."""
@@ -102,6 +100,21 @@ def add_blobs(package: Path, *others: Path) -> None:
         for blob in (other / "blobs/sha256").iterdir():
             if not (blobs / blob.name).exists():
                 (blobs / blob.name).symlink_to(blob.resolve())
+
+
+def small_requirements(pex: Path, output: Path) -> Path:
+    """A PEX of the distributions in the lowest of the shared layers; one of them has another file."""
+    small = [item for item in read_distributions(pex) if item.size < SHARED_BYTES[-2]]
+    names = [item.archive.name for item in small]
+    info = json.loads((pex / "PEX-INFO").read_bytes())
+    info["distributions"] = {name: info["distributions"][name] for name in names}
+    (output / ".deps").mkdir(parents=True)
+    for name in names:
+        shutil.copyfile(pex / ".deps" / name, output / ".deps" / name)
+    (output / "PEX-INFO").write_text(json.dumps(info))
+    with zipfile.ZipFile(output / ".deps" / names[0], "a") as archive:
+        archive.writestr(f"{small[0].name.replace('-', '_')}_changed.py", "VERSION = 2\n")
+    return output
 
 
 def _third_party(described: dict[str, Any]) -> ThirdParty:

@@ -1,19 +1,16 @@
 """What a registry is sent when an agent that it holds has changed."""
 
 import json
-import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from irc.oci.distributions import read_distributions
-from irc.oci.thirdparty import SHARED_BYTES, build_third_party
+from irc.oci.thirdparty import build_third_party
 from irc.publishing.publish import publish
 from irc.publishing.registry import Registry
-from tests.e2e.repackaging import FLOW, Workshop, add_blobs
+from tests.e2e.repackaging import FLOW, Workshop, add_blobs, small_requirements
 from tests.standins.registry_server import FaultyRegistry, RegistryServer, running_registry
 
 EDIT_BYTES = 8_000
@@ -105,18 +102,3 @@ def test_a_changed_small_distribution_pushes_at_most_1_mb(
     add_blobs(package, tmp_path / "changed", workshop.package / "image")
     sent = sent_bytes(registry, package, tmp_path, monkeypatch)
     assert layer.layer.size < sent["blobs"] + sent["manifest"] <= LOCK_CHANGE_BYTES
-
-
-def small_requirements(pex: Path, output: Path) -> Path:
-    """A PEX of the distributions in the lowest of the shared layers; one of them has another file."""
-    small = [item for item in read_distributions(pex) if item.size < SHARED_BYTES[-2]]
-    names = [item.archive.name for item in small]
-    info = json.loads((pex / "PEX-INFO").read_bytes())
-    info["distributions"] = {name: info["distributions"][name] for name in names}
-    (output / ".deps").mkdir(parents=True)
-    for name in names:
-        shutil.copyfile(pex / ".deps" / name, output / ".deps" / name)
-    (output / "PEX-INFO").write_text(json.dumps(info))
-    with zipfile.ZipFile(output / ".deps" / names[0], "a") as archive:
-        archive.writestr(f"{small[0].name.replace('-', '_')}_changed.py", "VERSION = 2\n")
-    return output

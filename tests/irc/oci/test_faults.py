@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from irc.cli.image import image
 from irc.oci import thirdparty
 from irc.oci.errors import ImageError
 from irc.oci.thirdparty import ThirdParty, build_third_party
+from irc.package.build import package
 from tests.irc.oci.packed_pex import Distributions, write_packed_pex
 from tests.irc.package.agent_files import arguments, write_inputs
 
@@ -78,6 +80,21 @@ def test_full_disk_leaves_no_package(tmp_path: Path) -> None:
     again = run(line, size_bytes=1_000_000)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "out/image/index.json").is_file()
+
+
+def test_full_disk_leaves_the_archive_that_was_there(tmp_path: Path) -> None:
+    package(write_inputs(tmp_path / "in"), tmp_path / "out")
+    blobs = tmp_path / "out/image/blobs"
+    shutil.copytree(tmp_path / "in/shared/blobs", blobs, dirs_exist_ok=True)
+    archive = tmp_path / "archives/image.tar"
+    line = command("image", "archive", str(tmp_path / "out"), "--output", str(archive))
+    assert run(line, size_bytes=1_000_000).returncode == 0
+    whole = archive.read_bytes()
+    full = run([*line, "--name", "localhost/demo:next"], size_bytes=2_000)
+    assert full.returncode == 1
+    assert full.stderr == f"Error: {archive}: File too large\n"
+    assert archive.read_bytes() == whole
+    assert files(tmp_path / "archives") == ["image.tar"]
 
 
 @pytest.mark.parametrize("name", ["out", "out/blobs", "out/blobs/sha256"])
