@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+import irc.cli.image
 from irc.oci.archive import write_archive
 from irc.oci.base import Platform
 from irc.oci.blobs import blob_path
 from irc.oci.compression import Compression
 from irc.oci.errors import ImageError
+from irc.oci.existing import take_base
 from irc.oci.image import Image, ImageLayer, write_image
 from irc.oci.layer import bytes_file, write_layer
 
@@ -79,6 +82,18 @@ def test_skopeo_reads_both_forms(tmp_path: Path, compression: Compression, trans
     assert config["rootfs"]["diff_ids"] == [item.layer.diff_id for item in image.layers]
     if transport == "oci-archive":
         assert entry["digest"] == image.manifest.digest
+
+
+def test_an_archive_with_two_names_holds_one_image(tmp_path: Path) -> None:
+    written = write_layout(tmp_path / "image")
+    write_archive(tmp_path / "image", NAMES, tmp_path / "image.tar")
+    base = take_base(
+        f"oci-archive:{tmp_path / 'image.tar'}", Platform("linux", "amd64"), tmp_path / "out"
+    )
+    assert base.digest == written.manifest.digest
+    compared = [str(tmp_path / "image"), str(tmp_path / "image.tar")]
+    result = CliRunner().invoke(irc.cli.image.image, ["diff", *compared])
+    assert (result.exit_code, result.output) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["demo", "Demo:1", "demo:1:2", "demo@sha256:1", ":1"])

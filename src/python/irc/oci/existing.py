@@ -161,10 +161,11 @@ def _base(
 
 def _only_image(source: Source) -> str:
     entries = read_document(source, "index.json")["manifests"]
-    if len(entries) != 1:
-        found = ", ".join(sorted(entry["digest"] for entry in entries)) or "none"
-        raise ImageError(f"the layout holds {len(entries)} images, name one by digest: {found}")
-    return str(entries[0]["digest"])
+    digests = sorted({str(entry["digest"]) for entry in entries})  # one image may have two names
+    if len(digests) != 1:
+        found = ", ".join(digests) or "none"
+        raise ImageError(f"the layout holds {len(digests)} images, name one by digest: {found}")
+    return digests[0]
 
 
 def _manifest(source: Source, digest: str, platform: Platform) -> dict[str, Any]:

@@ -78,8 +78,12 @@ def _read_layout(source: Source, digest: str | None) -> SourceView:
     others: dict[str, list[str]] = {}
     entries = [{"digest": digest}] if digest else read_document(source, "index.json")["manifests"]
     waiting = list(entries)
+    seen = set()
     while waiting:
         entry = waiting.pop(0)
+        if entry["digest"] in seen:  # one image may have two names
+            continue
+        seen.add(entry["digest"])
         document = json.loads(_checked(source, entry["digest"]))
         if "manifests" in document:
             waiting += document["manifests"]
