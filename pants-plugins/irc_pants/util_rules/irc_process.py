@@ -17,7 +17,9 @@ from pants.backend.python.dependency_inference.module_mapper import (
 )
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import EntryPoint
+from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex import PexRequest, VenvPex, VenvPexProcess
+from pants.backend.python.util_rules.pex_environment import PythonExecutable
 from pants.backend.python.util_rules.pex_from_targets import PexFromTargetsRequest
 from pants.backend.python.util_rules.python_sources import (
     PythonSourceFiles,
@@ -26,7 +28,12 @@ from pants.backend.python.util_rules.python_sources import (
 from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, RemovePrefix
-from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.engine.process import (
+    FallibleProcessResult,
+    Process,
+    ProcessCacheScope,
+    ProcessResult,
+)
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
 from pants.engine.unions import UnionRule
@@ -61,14 +68,23 @@ class IrcCommand:
 
 
 @dataclass(frozen=True)
+class InterpreterBuild:
+    """What an interpreter makes of the same input depends on: its build, and its zlib's version."""
+
+    description: str
+
+
+@dataclass(frozen=True)
 class IrcTool:
     """What running a subcommand takes.
 
     Attributes:
+        interpreter: that runs it.
         sources: first-party files, below their source roots.
     """
 
     requirements: VenvPex
+    interpreter: InterpreterBuild
     sources: Digest
     source_roots: tuple[str, ...]
 
@@ -136,11 +152,35 @@ async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) 
             ),
         ),
     )
-    requirements, sources = await MultiGet(
+    requirements, interpreter, sources = await MultiGet(
         Get(VenvPex, PexRequest, pex_request),
+        Get(InterpreterBuild, InterpreterConstraints, pex_request.interpreter_constraints),
         Get(PythonSourceFiles, PythonSourceFilesRequest(transitive_targets.closure)),
     )
-    return IrcTool(requirements, sources.source_files.snapshot.digest, sources.source_roots)
+    return IrcTool(
+        requirements, interpreter, sources.source_files.snapshot.digest, sources.source_roots
+    )
+
+
+@rule(desc="Tell the build of the compiler's interpreter", level=LogLevel.DEBUG)
+async def describe_interpreter(constraints: InterpreterConstraints) -> InterpreterBuild:
+    python = await Get(PythonExecutable, InterpreterConstraints, constraints)
+    result = await Get(
+        ProcessResult,
+        Process(
+            (
+                python.path,
+                "-I",
+                "-c",
+                "import sys, zlib; print(sys.version, zlib.ZLIB_RUNTIME_VERSION, sep='; zlib ')",
+            ),
+            description=f"Tell the build of {python.path}",
+            level=LogLevel.DEBUG,
+            # As Pants looks for interpreters: an answer is this machine's alone.
+            cache_scope=ProcessCacheScope.PER_RESTART_SUCCESSFUL,
+        ),
+    )
+    return InterpreterBuild(result.stdout.decode().strip())
 
 
 @rule
@@ -163,6 +203,8 @@ async def setup_irc_process(request: IrcProcess) -> Process:
                 **environment,
                 **request.extra_env,
                 "IRC_CACHE_DIR": CACHE_DIR,
+                # Pants knows interpreters by their paths, at which machines have different ones.
+                "IRC_INTERPRETER": tool.interpreter.description,
                 "PEX_EXTRA_SYS_PATH": ":".join(tool.source_roots),
                 "PYTHONDONTWRITEBYTECODE": "1",
             },

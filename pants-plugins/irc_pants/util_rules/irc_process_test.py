@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
+from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
+from pants.backend.python.util_rules.pex_environment import PythonExecutable
 from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.process import Process
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
@@ -20,7 +25,14 @@ from irc_pants.util_rules.irc_process import (
 
 @pytest.fixture(scope="module")
 def rule_runner() -> RuleRunner:
-    return make_rule_runner([QueryRule(IrcOutput, [IrcProcess]), QueryRule(IrcTool, [IrcCommand])])
+    return make_rule_runner(
+        [
+            QueryRule(IrcOutput, [IrcProcess]),
+            QueryRule(IrcTool, [IrcCommand]),
+            QueryRule(Process, [IrcProcess]),
+            QueryRule(PythonExecutable, [InterpreterConstraints]),
+        ]
+    )
 
 
 def failure(rule_runner: RuleRunner, output: type, request: object) -> Exception:
@@ -45,6 +57,15 @@ def test_a_compiler_that_is_missing_is_named(rule_runner: RuleRunner) -> None:
         "The compiler's module `irc.cli.graph` is provided by no target of the resolve"
         " `python-default`. Set `[irc].install_from_resolve` to the resolve with the compiler."
     )
+
+
+def test_the_build_of_the_interpreter_is_part_of_the_key(rule_runner: RuleRunner) -> None:
+    constraints = InterpreterConstraints(["==3.11.*"])
+    python = rule_runner.request(PythonExecutable, [constraints]).path
+    program = "import sys, zlib; print(sys.version); print(zlib.ZLIB_RUNTIME_VERSION)"
+    told = subprocess.check_output([python, "-c", program], text=True).splitlines()
+    process = rule_runner.request(Process, [IrcProcess(("image", "deps"), description="")])
+    assert process.env["IRC_INTERPRETER"] == "; zlib ".join(told)
 
 
 def test_the_reason_of_a_failure_is_given(rule_runner: RuleRunner) -> None:
