@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,24 +99,27 @@ class Buildah:
         )
         return [tool("buildah") or "buildah", *storage, *arguments]
 
-    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    def run(self, *arguments: str) -> str:
         """What a command of buildah prints; fails with what it says on stderr."""
         done = subprocess.run(
             self.command(*arguments),
-            env={**self.podman.environment, **(environment or {})},
+            env=self.podman.environment,
+            cwd=self.bases,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, f"buildah {' '.join(arguments)}:\n{done.stderr}"
         return done.stdout.strip()
 
     def build(self, context: Path, name: str) -> str:
-        """Build a context to an image of that name; steps that nothing has changed are kept."""
+        """Build a context to an image of that name; steps that nothing has changed are kept.
+
+        Bases are given by relative paths: buildah makes names of them, in which not all is allowed.
+        """
         return self.run(
             *("bud", "--quiet", "--layers", "--format=oci", "--isolation=chroot"),
-            *(f"--build-arg=BASE=oci:{self.bases / 'base'}:latest",),
-            *(f"--build-arg=BUILDER=oci:{self.bases / 'builder'}:latest",),
+            *("--build-arg=BASE=oci:base:latest", "--build-arg=BUILDER=oci:builder:latest"),
             *(f"--volume={self.wheels}:{WHEELS}:ro", f"--tag={name}", str(context)),
         ).splitlines()[-1]
