@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -14,11 +15,11 @@ from pants.backend.python.dependency_inference.module_mapper import (
 )
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonResolveField, PythonSourceField
-from pants.core.util_rules.stripped_source_files import StrippedFileName, StrippedFileNameRequest
 from pants.engine.fs import AddPrefix, Digest, DigestSubset, PathGlobs, Snapshot
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import AllTargets, GeneratedSources, GenerateSourcesRequest, Targets
 from pants.engine.unions import UnionRule
+from pants.source.source_root import OptionalSourceRoot, SourceRootRequest
 from pants.util.logging import LogLevel
 
 from irc_pants.naming import agent_path, module_name
@@ -59,20 +60,21 @@ async def generate_python_from_flow(request: GeneratePythonFromFlowRequest) -> G
 async def map_flows_to_python_modules(
     _: AgentFlowMappingMarker, flows: AllAgentFlowTargets, python_setup: PythonSetup
 ) -> FirstPartyPythonMappingImpl:
-    agents = await MultiGet(
-        Get(
-            StrippedFileName,
-            StrippedFileNameRequest(agent_path(flow[AgentFlowSourceField].file_path)),
-        )
-        for flow in flows
+    paths = [agent_path(flow[AgentFlowSourceField].file_path) for flow in flows]
+    roots = await MultiGet(
+        Get(OptionalSourceRoot, SourceRootRequest, SourceRootRequest.for_file(path))
+        for path in paths
     )
     modules: defaultdict[ResolveName, defaultdict[str, list[ModuleProvider]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for flow, agent in zip(flows, agents):
+    for flow, path, root in zip(flows, paths, roots):
+        if root.source_root is None:  # It is an error of that flow alone.
+            continue
+        agent = os.path.relpath(path, root.source_root.path)
         resolve = flow[PythonResolveField].normalized_value(python_setup)
         provider = ModuleProvider(flow.address, ModuleProviderType.IMPL)
-        modules[resolve][module_name(agent.value)].append(provider)
+        modules[resolve][module_name(agent)].append(provider)
     return FirstPartyPythonMappingImpl.create(modules)
 
 

@@ -46,6 +46,7 @@ from irc_pants.target_types import (
     AgentFlowSourceField,
 )
 from irc_pants.util_rules.base_image import BaseImageAddress, BaseImageAddressRequest
+from irc_pants.util_rules.checked_flow import CheckedFlow, CheckFlowRequest
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ async def infer_agent_flow_dependencies(
     python_setup: PythonSetup,
 ) -> InferredDependencies:
     field_set = request.field_set
+    await Get(CheckedFlow, CheckFlowRequest(field_set.address))
     references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
     imports = await Get(ParsedPythonImports, FlowReferences, references)
     resolve = field_set.resolve.normalized_value(python_setup)

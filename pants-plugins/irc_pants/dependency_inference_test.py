@@ -101,19 +101,19 @@ def test_files_and_functions_are_found(rule_runner: RuleRunner) -> None:
 
 
 FILES_THAT_REFER = {
-    "src/flows/BUILD": "agent_flow(name='agent')\nresources(name='files', sources=['**/*.j2', '*.json'])",
-    "src/flows/flow.yaml": """\
+    "src/letters/BUILD": "agent_flow(name='agent')\nresources(name='files', sources=['**/*.j2', '*.json'])",
+    "src/letters/flow.yaml": """\
 nodes:
   one:
     inputs: [{name: order, schema: {$ref: "shop.schemas:order.json"}}]
     outputs: [{name: answer, schema: {$ref: answer.json}}]
     prompt: {template: {file: prompts/ask.j2}}
 """,
-    "src/flows/answer.json": '{"$ref": "answer.json#/$defs/text", "$defs": {"text": {}}}',
-    "src/flows/prompts/ask.j2": '{% extends "prompts/base.j2" %}',
-    "src/flows/prompts/base.j2": '{% include "prompts/rules.j2" %}{% include "gone.j2" ignore missing %}',
-    "src/flows/prompts/rules.j2": "",
-    "src/flows/prompts/unused.j2": "",
+    "src/letters/answer.json": '{"$ref": "answer.json#/$defs/text", "$defs": {"text": {}}}',
+    "src/letters/prompts/ask.j2": '{% extends "prompts/base.j2" %}',
+    "src/letters/prompts/base.j2": '{% include "prompts/rules.j2" %}{% include "gone.j2" ignore missing %}',
+    "src/letters/prompts/rules.j2": "",
+    "src/letters/prompts/unused.j2": "",
     "src/shop/schemas/BUILD": "resources(name='schemas', sources=['*.json', '*.yaml'])",
     "src/shop/schemas/order.json": '{"items": {"$ref": "line.yaml#/line"}}',
     "src/shop/schemas/line.yaml": "line: {$ref: money.json}",
@@ -122,13 +122,13 @@ nodes:
 
 
 def test_files_are_found_that_files_refer_to(rule_runner: RuleRunner) -> None:
-    found = dependencies(rule_runner, FILES_THAT_REFER, "src/flows")
+    found = dependencies(rule_runner, FILES_THAT_REFER, "src/letters")
     assert {spec for spec in found if not spec.startswith("src/irc_runtime")} == {
         "//default.lock:_python-default_lockfile",
-        "src/flows/answer.json:files",
-        "src/flows/prompts/ask.j2:../files",
-        "src/flows/prompts/base.j2:../files",
-        "src/flows/prompts/rules.j2:../files",
+        "src/letters/answer.json:files",
+        "src/letters/prompts/ask.j2:../files",
+        "src/letters/prompts/base.j2:../files",
+        "src/letters/prompts/rules.j2:../files",
         "src/shop/schemas/line.yaml",
         "src/shop/schemas/money.json",
         "src/shop/schemas/order.json",
@@ -136,13 +136,13 @@ def test_files_are_found_that_files_refer_to(rule_runner: RuleRunner) -> None:
 
 
 def test_a_file_that_starts_to_refer_to_another_is_read_again(rule_runner: RuleRunner) -> None:
-    dependencies(rule_runner, FILES_THAT_REFER, "src/flows")
+    dependencies(rule_runner, FILES_THAT_REFER, "src/letters")
     changed = {
         **FILES_THAT_REFER,
-        "src/flows/prompts/rules.j2": '{% include "prompts/unused.j2" %}',
+        "src/letters/prompts/rules.j2": '{% include "prompts/unused.j2" %}',
     }
-    found = dependencies(rule_runner, changed, "src/flows")
-    assert "src/flows/prompts/unused.j2:../files" in found
+    found = dependencies(rule_runner, changed, "src/letters")
+    assert "src/letters/prompts/unused.j2:../files" in found
 
 
 def test_relative_imports_start_at_the_flow(rule_runner: RuleRunner) -> None:
@@ -269,7 +269,8 @@ def test_a_broken_flow_is_left_to_the_compiler(rule_runner: RuleRunner, flow: st
 
 
 @pytest.mark.parametrize(
-    "spec", ["import a\ud800", {"file": "a\ud800.py"}, {"file": "a\0.py"}, {"function": "a\ud800:b"}]
+    "spec",
+    ["import a\ud800", {"file": "a\ud800.py"}, {"file": "a\0.py"}, {"function": "a\ud800:b"}],
 )
 def test_texts_that_no_file_holds_are_left_to_the_compiler(
     rule_runner: RuleRunner, spec: object

@@ -14,8 +14,9 @@ from typing import Any
 from pants.engine.fs import Digest, DigestContents, PathGlobs
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import HydratedSources, HydrateSourcesRequest
-from pants.source.source_root import SourceRoot, SourceRootRequest
+from pants.source.source_root import OptionalSourceRoot, SourceRootRequest
 from pants.util.logging import LogLevel
+from pants.util.strutil import softwrap
 
 from irc_pants.file_references import (
     FileKind,
@@ -65,6 +66,10 @@ BY_PROVIDER = {
 BY_BACKEND = {"redis": ("state.redis",)}
 
 
+class FlowOutsideSourceRootError(Exception):
+    """A flow would become a module that nothing can import."""
+
+
 @dataclass(frozen=True)
 class FlowReferences:
     """What a flow refers to; every tuple is sorted.
@@ -103,12 +108,18 @@ class FlowReferencesRequest:
 
 @rule(desc="Read what a flow refers to", level=LogLevel.DEBUG)
 async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences:
-    sources, source_root = await MultiGet(
+    sources, found = await MultiGet(
         Get(HydratedSources, HydrateSourcesRequest(request.source)),
-        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(request.source.file_path)),
+        Get(
+            OptionalSourceRoot,
+            SourceRootRequest,
+            SourceRootRequest.for_file(request.source.file_path),
+        ),
     )
+    if found.source_root is None:
+        raise FlowOutsideSourceRootError(_outside_source_root(request.source))
     (source,) = await Get(DigestContents, Digest, sources.snapshot.digest)
-    flow = FlowPlace(source.path, source_root.path)
+    flow = FlowPlace(source.path, found.source_root.path)
     references = find_references(flow, source.content)
     found = set(references.files)
     unread = found
@@ -124,6 +135,16 @@ async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences
         } - found
         found |= unread
     return replace(references, files=_sorted(found))
+
+
+def _outside_source_root(source: AgentFlowSourceField) -> str:
+    return softwrap(
+        f"""
+        The flow of {source.address}, by its field `{source.alias}` {source.file_path!r}, is below no
+        source root, so that its agent would be no module. Add its folder, or one above, to
+        `[source].root_patterns`, or move the flow below a source root.
+        """
+    )
 
 
 def find_references(flow: FlowPlace, content: bytes) -> FlowReferences:

@@ -107,11 +107,12 @@ def rule_runner() -> RuleRunner:
             "flows/BUILD": (
                 "python_sources()\n"
                 "agent_flow(name='agent', image_repositories=['registry.example.com/greeter'])\n"
-                "agent_flow(name='nowhere')\n"
+                "agent_flow(name='nowhere', source='nowhere.flow.yaml')\n"
                 "agent_flow(name='local', source='local.flow.yaml', image_repositories=['one'])\n"
                 "agent_flow(name='function', source='f.flow.yaml', image_repositories=['one'])\n"
             ),
             "flows/flow.yaml": FLOW,
+            "flows/nowhere.flow.yaml": FLOW,
             "flows/local.flow.yaml": "deployment: {target: local}",
             "flows/f.flow.yaml": "deployment: {target: lambda}",
             "flows/greet.py": "",

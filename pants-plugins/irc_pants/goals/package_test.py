@@ -24,12 +24,13 @@ def rule_runner() -> RuleRunner:
             "flows/BUILD": (
                 "python_sources()\n"
                 "agent_flow(name='agent')\n"
-                "agent_flow(name='pushed', image_repositories=['greeter', 'copy'])\n"
-                "agent_flow(name='zip', layout='zipapp')\n"
-                "agent_flow(name='cluster', overlays={'staging': {'min_replicas': 0}}, helm=True)\n"
+                "agent_flow(name='pushed', source='pushed.flow.yaml', image_repositories=['greeter', 'copy'])\n"
+                "agent_flow(name='zip', source='zip.flow.yaml', layout='zipapp')\n"
+                "agent_flow(name='cluster', source='cluster.flow.yaml', helm=True,"
+                " overlays={'staging': {'min_replicas': 0}})\n"
                 "agent_flow(name='function', source='function.flow.yaml')\n"
             ),
-            "flows/flow.yaml": FLOW,
+            **{f"flows/{name}flow.yaml": FLOW for name in ("", "cluster.", "pushed.", "zip.")},
             "flows/function.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n",
             "flows/greet.py": "",
         }

@@ -22,12 +22,14 @@ def rule_runner() -> RuleRunner:
             "flows/BUILD": (
                 "python_sources()\n"
                 "agent_flow(name='agent', image_repositories=['one', 'two'])\n"
-                "agent_flow(name='tagged', image_repositories=['one'], image_tags=['v1', '{git_sha}'])\n"
-                "agent_flow(name='nowhere')\n"
-                "agent_flow(name='skipped', image_repositories=['one'], skip_publish=True)\n"
+                "agent_flow(name='tagged', source='tagged.flow.yaml', image_repositories=['one'],"
+                " image_tags=['v1', '{git_sha}'])\n"
+                "agent_flow(name='nowhere', source='nowhere.flow.yaml')\n"
+                "agent_flow(name='skipped', source='skipped.flow.yaml', image_repositories=['one'],"
+                " skip_publish=True)\n"
                 "agent_flow(name='function', source='f.flow.yaml', image_repositories=['one'])\n"
             ),
-            "flows/flow.yaml": FLOW,
+            **{f"flows/{name}flow.yaml": FLOW for name in ("", "nowhere.", "skipped.", "tagged.")},
             "flows/f.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n",
             "flows/greet.py": "",
         }

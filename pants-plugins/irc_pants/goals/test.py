@@ -32,6 +32,7 @@ from irc_pants.util_rules.agent_tests import (
     AgentFlowTestSetup,
     AgentFlowTestSetupRequest,
 )
+from irc_pants.util_rules.checked_flow import CheckDependenciesRequest, CheckedDependencies
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
 from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
 
@@ -54,6 +55,10 @@ async def partition_agent_flow_tests(
 ) -> Partitions[AgentFlowTestFieldSet, AgentFlowTestPartition]:
     if irc.skip:
         return Partitions()
+    await MultiGet(
+        Get(CheckedDependencies, CheckDependenciesRequest(field_set.address))
+        for field_set in request.field_sets
+    )
     closures = await MultiGet(
         Get(TransitiveTargets, TransitiveTargetsRequest([field_set.address]))
         for field_set in request.field_sets

@@ -43,7 +43,6 @@ OPTIONS = {
     "python-resolves": "{'python-default': 'default.lock', 'pytest': 'pytest.lock'}",
     "pytest-install-from-resolve": "pytest",
     "python-resolves-generate-lockfiles": "false",
-    "python-interpreter-constraints": "['==3.11.*']",
     "python-infer-use-rust-parser": "true",
     "python-infer-unowned-dependency-behavior": "error",
     "pex-executable-search-paths": "['/usr/bin', '/bin']",
@@ -95,16 +94,17 @@ def compiled(flow, source_root, flags):
         return f"{flow}:1:1: error[E101]: it is broken", {}
     findings = f"{flow}:1:1: warning[W101]: it is odd" if "odd" in text else ""
     folder = os.path.normpath(os.path.relpath(os.path.dirname(flow), source_root))
-    module = folder.replace("/", ".") + ".agent"
+    agent = os.path.basename(flow).rpartition("flow.")[0].replace(".", "_") + "agent"
+    module = folder.replace("/", ".") + f".{agent}"
     test = f"from {module} import FLOW\\n\\nassert 'unreadable' not in FLOW\\n\\n"
     test += "def test_flow():\\n    assert 'fail' not in FLOW\\n"
     here = [os.path.join(at, name) for at, _, names in os.walk(source_root) for name in names]
-    agent = [f"FLOW = {text!r}\\n", *(code for word, code in CODE.items() if word in text)]
+    code = [f"FLOW = {text!r}\\n", *(code for word, code in CODE.items() if word in text)]
     return findings, {
-        f"{folder}/agent.py": "".join(agent),
-        f"{folder}/test_agent.py": test,
-        f"{folder}/agent.map.json": "{}",
-        f"{folder}/agent.json": json.dumps(
+        f"{folder}/{agent}.py": "".join(code),
+        f"{folder}/test_{agent}.py": test,
+        f"{folder}/{agent}.map.json": "{}",
+        f"{folder}/{agent}.json": json.dumps(
             {
                 "module": module,
                 "files": sorted(map(os.path.normpath, here)),
@@ -285,4 +285,6 @@ def set_options(rule_runner: RuleRunner, changed: Mapping[str, str] = FrozenDict
     """Set the options that every test has, but for some that are changed."""
     options = {**OPTIONS, **changed}
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    rule_runner.set_options(arguments, env_inherit=INHERITED)
+    # On the command line, they would overrule the fields of targets.
+    environment = {"PANTS_PYTHON_INTERPRETER_CONSTRAINTS": "['==3.11.*']"}
+    rule_runner.set_options(arguments, env=environment, env_inherit=INHERITED)

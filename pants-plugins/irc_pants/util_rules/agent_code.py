@@ -20,6 +20,7 @@ from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
 
 from irc_pants.target_types import AgentFlowSourceField
+from irc_pants.util_rules.checked_flow import CheckDependenciesRequest, CheckedDependencies
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ async def build_agent_requirements(request: AgentRequirementsRequest) -> AgentRe
 
 @rule
 async def collect_agent_sources(request: AgentSourcesRequest) -> AgentSources:
-    transitive_targets = await Get(
-        TransitiveTargets, TransitiveTargetsRequest([request.source.address])
+    transitive_targets, _ = await MultiGet(
+        Get(TransitiveTargets, TransitiveTargetsRequest([request.source.address])),
+        Get(CheckedDependencies, CheckDependenciesRequest(request.source.address)),
     )
     dependencies, flow = await MultiGet(
         Get(StrippedPythonSourceFiles, PythonSourceFilesRequest(transitive_targets.dependencies)),

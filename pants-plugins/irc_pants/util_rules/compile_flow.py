@@ -13,13 +13,13 @@ from pants.engine.fs import Digest, MergeDigests, PathGlobs, RemovePrefix
 from pants.engine.process import FallibleProcessResult
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import HydratedSources, HydrateSourcesRequest
-from pants.source.source_root import SourceRoot, SourceRootRequest
 from pants.util.logging import LogLevel
 
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import agent_path
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import AgentFlowSourceField
+from irc_pants.util_rules.checked_flow import CheckedFlow, CheckFlowRequest
 from irc_pants.util_rules.irc_process import OUTPUT_DIR, IrcProcess
 
 logger = logging.getLogger(__name__)
@@ -80,14 +80,14 @@ class FlowInputs:
 
 @rule
 async def find_flow_inputs(request: FlowInputsRequest) -> FlowInputs:
-    references, sources, source_root = await MultiGet(
+    await Get(CheckedFlow, CheckFlowRequest(request.source.address))
+    references, sources = await MultiGet(
         Get(FlowReferences, FlowReferencesRequest(request.source)),
         Get(HydratedSources, HydrateSourcesRequest(request.source)),
-        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_file(request.source.file_path)),
     )
     files = await Get(Digest, PathGlobs(glob.escape(path) for path in references.paths))
     digest = await Get(Digest, MergeDigests((sources.snapshot.digest, files)))
-    return FlowInputs(digest, source_root.path)
+    return FlowInputs(digest, references.flow.source_root)
 
 
 @rule(desc="Compile an agent flow", level=LogLevel.DEBUG)

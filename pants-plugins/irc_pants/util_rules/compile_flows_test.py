@@ -9,7 +9,7 @@ from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
 from irc_pants.target_types import AgentFlowSourceField
-from irc_pants.testutil.rule_runner import make_rule_runner
+from irc_pants.testutil.rule_runner import make_rule_runner, set_options
 from irc_pants.util_rules.compile_flow import CompileFlowRequest, FallibleCompiledFlow
 from irc_pants.util_rules.compile_flows import (
     BATCH_SIZE,
@@ -92,10 +92,20 @@ def test_a_flow_at_which_the_compiler_crashes_hides_no_other(rule_runner: RuleRu
     assert worst.diagnostics == "error[E901]: irc crashed"
 
 
-def test_two_targets_may_have_one_flow(rule_runner: RuleRunner) -> None:
+def test_two_targets_of_two_resolves_may_have_one_flow(rule_runner: RuleRunner) -> None:
+    resolves = (
+        "{'python-default': 'default.lock', 'pytest': 'pytest.lock', 'second': 'second.lock'}"
+    )
+    set_options(rule_runner, {"python-resolves": resolves})
     rule_runner.write_files(
         {
-            "twice/BUILD": "agent_flow(name='agent')\nagent_flow(name='copy', layout='zipapp')",
+            "twice/BUILD": (
+                "agent_flow(name='agent')\n"
+                "agent_flow(name='copy', resolve='second')\n"
+                "python_requirement(\n"
+                "    name='runtime', resolve='second', requirements=['irc-runtime[kserve]']\n"
+                ")\n"
+            ),
             "twice/flow.yaml": "good",
         }
     )
@@ -104,6 +114,7 @@ def test_two_targets_may_have_one_flow(rule_runner: RuleRunner) -> None:
         for name in ("agent", "copy")
     )
     one, other = compiled_together(rule_runner, sources)
+    set_options(rule_runner)
     assert one.compiled is not None
     assert one == other
 

@@ -1,0 +1,59 @@
+"""docs/adopting.md, done: from a repository that knows nothing of irc to an agent that answers."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from checkout import Repository
+
+from tests.adopting.adopter import adopt, commands_of, section
+from tests.e2e.running import SEARCH_PATH, running
+from tests.standins.openai_server import OpenAIServer
+from tests.standins.openai_wire import Answer
+
+PACKAGE = Path("dist/code.acme.agents.triage/triage")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    with adopt(tmp_path_factory.mktemp("adopting")) as repository:
+        yield repository
+
+
+@pytest.fixture(scope="module")
+def package(repository: Repository) -> Path:
+    """What the page's commands have left behind."""
+    goals = commands_of(list(section("Checking, testing, packaging").fences))
+    for command, *arguments in goals:
+        if command == "pants":
+            repository.pants(*arguments)
+    return repository.root / PACKAGE
+
+
+def test_packaged_agent_answers(package: Path, tmp_path: Path) -> None:
+    with OpenAIServer() as model:
+        model.script(Answer({"team": "billing", "urgent": False}))
+        environment = {
+            "PATH": SEARCH_PATH,
+            "HOME": str(tmp_path),
+            "PEX_ROOT": str(tmp_path / "pex"),
+            "OPENAI_BASE_URL": model.base_url,
+            "OPENAI_API_KEY": "not-a-real-key",
+        }
+        command = ["python3.11", str(package / "agent.pex")]
+        with running(command, model="triage", environment=environment, folder=tmp_path) as agent:
+            answer = agent.predict({"ticket": "The   invoice is wrong"})
+            refused = agent.predict({})
+        assert "The invoice is wrong" in model.requests[0].prompt()
+    assert answer.status_code == 200, answer.text
+    assert {"team": "billing", "urgent": False}.items() <= answer.json().items()
+    assert refused.status_code == 400
+    assert "ticket" in refused.text
+
+
+def test_runtime_is_the_wheel_that_the_resolve_names(repository: Repository, package: Path) -> None:
+    (wheel,) = (repository.root / "wheels").glob("irc_runtime-*.whl")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    requirements = (package / "context/requirements.txt").read_text()
+    assert f"irc-runtime==0.1.0 \\\n    --hash=sha256:{digest}" in requirements
