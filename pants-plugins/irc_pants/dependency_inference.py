@@ -110,7 +110,7 @@ async def infer_agent_flow_dependencies(
         if result.status is ImportOwnerStatus.unowned
     )
     if unowned:
-        message = _unowned_modules(unowned, field_set, resolve)
+        message = _unowned_modules(unowned, field_set, resolve, python_setup.resolves[resolve])
         _report(message, python_infer.unowned_dependency_behavior)
     imported = itertools.chain.from_iterable(
         result.address for result in resolved.resolve_results.values()
@@ -156,8 +156,9 @@ async def find_imports(references: FlowReferences) -> ParsedPythonImports:
 
 
 def _unowned_modules(
-    modules: list[str], field_set: AgentFlowInferenceFieldSet, resolve: str
+    modules: list[str], field_set: AgentFlowInferenceFieldSet, resolve: str, lock: str
 ) -> str:
+    packages = sorted({module.partition(".")[0] for module in modules})
     return softwrap(
         f"""
         The agent of {field_set.address} will import modules that no target of the resolve
@@ -165,8 +166,10 @@ def _unowned_modules(
 
         {bullet_list(modules)}
 
-        Add a target for each, or its requirement to the resolve. For an import of code in the flow
-        that is not meant to be found, add `# pants: no-infer-dep` to its line.
+        Add a target for each; or, to the requirements of the resolve, the line
+        {" or ".join(f"`{package}`" for package in packages)}, or whatever the distribution with it is
+        called, and make {lock} anew. For an import of code in the flow that is not meant to be found,
+        add `# pants: no-infer-dep` to its line.
         """
     )
 

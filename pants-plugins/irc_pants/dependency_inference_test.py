@@ -216,7 +216,7 @@ def test_unowned_imports_are_named(rule_runner: RuleRunner) -> None:
           * neither.here
           * nowhere
 
-        Add a target for each, or its requirement to the resolve. For an import of code in the flow that is not meant to be found, add `# pants: no-infer-dep` to its line."""
+        Add a target for each; or, to the requirements of the resolve, the line `neither` or `nowhere`, or whatever the distribution with it is called, and make default.lock anew. For an import of code in the flow that is not meant to be found, add `# pants: no-infer-dep` to its line."""
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.e2e.running import SEARCH_PATH, running
 from tests.standins.openai_server import OpenAIServer
 from tests.standins.openai_wire import Answer
 
+FLOW = "code/acme/agents/triage"
 PACKAGE = Path("dist/code.acme.agents.triage/triage")
 
 
@@ -50,6 +52,43 @@ def test_packaged_agent_answers(package: Path, tmp_path: Path) -> None:
     assert {"team": "billing", "urgent": False}.items() <= answer.json().items()
     assert refused.status_code == 400
     assert "ticket" in refused.text
+
+
+@contextmanager
+def changed(path: Path, old: str, new: str) -> Iterator[None]:
+    """With another text in a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
+def failure(repository: Repository, capsys: pytest.CaptureFixture[str]) -> str:
+    """What Pants says of a flow that it does not check."""
+    with pytest.raises(SystemExit):
+        repository.pants("check", FLOW)
+    return capsys.readouterr().err
+
+
+def test_versions_that_differ_are_named(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shown,) = section("When something is wrong").fences
+    lock = repository.root / "third_party/py/agents.lock"
+    with changed(lock, "irc-runtime==0.1.0", "irc-runtime==0.0.9"):
+        assert shown.text in failure(repository, capsys)
+
+
+def test_an_extra_that_is_missing_is_named(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with changed(repository.root / "third_party/py/agents.txt", "[kserve,openai]", "[kserve]"):
+        told = failure(repository, capsys)
+    assert "without the extra `openai`, which code/acme/agents/triage/flow.yaml needs" in told
+    assert "Add the line `irc-runtime[kserve,openai]==0.1.0` to its requirements" in told
 
 
 def test_runtime_is_the_wheel_that_the_resolve_names(repository: Repository, package: Path) -> None:
