@@ -12,7 +12,11 @@ from pants.backend.python.goals.run_helper import (
 )
 from pants.backend.python.subsystems.debugpy import DebugPy
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.backend.python.target_types import InterpreterConstraintsField, PexEntryPointField
+from pants.backend.python.target_types import (
+    InterpreterConstraintsField,
+    PexEntryPointField,
+    PexLayout,
+)
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex import Pex, PexRequest
 from pants.backend.python.util_rules.pex_environment import PexEnvironment
@@ -23,7 +27,7 @@ from pants.core.goals.run import (
     RunRequest,
 )
 from pants.core.subsystems.debug_adapter import DebugAdapterSubsystem
-from pants.engine.fs import AddPrefix, Digest, DigestSubset, MergeDigests, PathGlobs
+from pants.engine.fs import AddPrefix, Digest, DigestSubset, MergeDigests, PathGlobs, Snapshot
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
@@ -91,9 +95,7 @@ async def find_servable_agent(request: ServableAgentRequest) -> ServableAgent:
     )
 
 
-async def _run_request(
-    field_set: AgentFlowRunFieldSet, pex_env: PexEnvironment, pex_path: Iterable[Pex] = ()
-) -> RunRequest:
+async def _run_request(field_set: AgentFlowRunFieldSet, pex_env: PexEnvironment) -> RunRequest:
     agent = await Get(ServableAgent, ServableAgentRequest(field_set))
     request = await _create_python_source_run_request(
         field_set.address,
@@ -101,7 +103,6 @@ async def _run_request(
         pex_env=pex_env,
         # The generated module is there alone, whatever packages the repository has in its place.
         run_in_sandbox=True,
-        pex_path=pex_path,
     )
     digest = await Get(Digest, MergeDigests((request.digest, agent.line_map)))
     return dataclasses.replace(request, digest=digest)
@@ -124,16 +125,35 @@ async def debug_agent_flow(
     constraints = InterpreterConstraints.create_from_compatibility_fields(
         [field_set.interpreter_constraints], python_setup
     )
+    # Beside the agent's environment: one that joins two PEXes is not found again by newer releases of
+    # pex than Pants knows.
     debugpy_pex = await Get(
-        Pex, PexRequest, debugpy.to_pex_request(interpreter_constraints=constraints)
+        Pex,
+        PexRequest,
+        dataclasses.replace(
+            debugpy.to_pex_request(interpreter_constraints=constraints), layout=PexLayout.LOOSE
+        ),
+    )
+    distributions = await Get(
+        Snapshot,
+        DigestSubset(debugpy_pex.digest, PathGlobs([f"{debugpy_pex.name}/.deps/*/**"])),
     )
     request = await _create_python_source_run_dap_request(
-        await _run_request(field_set, pex_env, [debugpy_pex]),
+        await _run_request(field_set, pex_env),
         debugpy=debugpy,
         debug_adapter=debug_adapter,
         run_in_sandbox=True,
     )
-    return dataclasses.replace(request, args=(*request.args, *ARGUMENTS))
+    places = sorted({"/".join(file.split("/")[:3]) for file in distributions.files})
+    path = ":".join(
+        (request.extra_env["PEX_EXTRA_SYS_PATH"], *(f"{{chroot}}/{place}" for place in places))
+    )
+    return dataclasses.replace(
+        request,
+        digest=await Get(Digest, MergeDigests((request.digest, debugpy_pex.digest))),
+        args=(*request.args, *ARGUMENTS),
+        extra_env={**request.extra_env, "PEX_EXTRA_SYS_PATH": path},
+    )
 
 
 def rules() -> Iterable[Rule | UnionRule]:

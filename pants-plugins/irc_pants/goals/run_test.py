@@ -82,6 +82,13 @@ def test_debugpy_waits_for_a_client_and_starts_the_agent(rule_runner: RuleRunner
     arguments = list(request.args)
     assert arguments[arguments.index("--listen") + 1] == "127.0.0.1:5678"
     assert "--wait-for-client" in arguments
+    # debugpy itself, beside what the agent imports
+    (place,) = (
+        place
+        for place in request.extra_env["PEX_EXTRA_SYS_PATH"].split(":")
+        if place.startswith("{chroot}/debugpy.pex/.deps/debugpy-")
+    )
+    assert place.endswith(".whl")
     assert arguments[-2:] == ["--http_port=0", "--enable_grpc=false"]
     assert "flows/agent.map.json" in files_of(rule_runner, request.digest)
 
