@@ -145,15 +145,23 @@ async def setup_agent_flow_test(
         Get(Digest, DigestSubset(compiled.digest, PathGlobs([path])))
         for compiled, path in zip(request.compiled, tests)
     )
-    line_maps = await MultiGet(
-        Get(Digest, DigestSubset(compiled.digest, PathGlobs([line_map_path(compiled.agent)])))
+    agents = await MultiGet(
+        Get(
+            Digest,
+            DigestSubset(
+                compiled.digest, PathGlobs([compiled.agent, line_map_path(compiled.agent)])
+            ),
+        )
         for compiled in request.compiled
     )
-    line_maps = await MultiGet(
+    agents = await MultiGet(
         Get(Digest, AddPrefix(digest, compiled.source_root.removeprefix(".")))
-        for compiled, digest in zip(request.compiled, line_maps)
+        for compiled, digest in zip(request.compiled, agents)
     )
     tests_digest = await Get(Digest, MergeDigests(tests_digests))
+    # Code generation would compile each of the flows once more, in a process of its own.
+    tested = {field_set.address for field_set in request.field_sets}
+    others = [target for target in transitive_targets.closure if target.address not in tested]
     runner_pex, sources, tests_digest = await MultiGet(
         Get(
             VenvPex,
@@ -167,7 +175,7 @@ async def setup_agent_flow_test(
         ),
         Get(
             PythonSourceFiles,
-            PythonSourceFilesRequest(transitive_targets.closure, include_files=True),
+            PythonSourceFilesRequest(others, include_files=True),
         ),
         Get(Digest, AddPrefix(tests_digest, TESTS_DIR)),
     )
@@ -178,16 +186,19 @@ async def setup_agent_flow_test(
             (
                 sources.source_files.snapshot.digest,
                 tests_digest,
-                *line_maps,
+                *agents,
                 config_files.snapshot.digest,
                 *((coverage_config.digest,) if use_coverage else ()),
             )
         ),
     )
-    first, others = request.field_sets[0].address, len(request.field_sets) - 1
+    source_roots = sorted(
+        {*sources.source_roots, *(compiled.source_root for compiled in request.compiled)}
+    )
+    first, more = request.field_sets[0].address, len(request.field_sets) - 1
     results_file = f"{first.path_safe_spec}.xml"
-    if others:
-        results_file = f"batch-of-{first.path_safe_spec}+{others}-flows.xml"
+    if more:
+        results_file = f"batch-of-{first.path_safe_spec}+{more}-flows.xml"
     argv = [*pytest.args, f"--color={'yes' if global_options.colors else 'no'}"]
     if pytest.config:
         argv.extend(("-c", pytest.config))
@@ -196,7 +207,11 @@ async def setup_agent_flow_test(
     if use_coverage:
         argv.extend(("--cov-report=", f"--cov-config={coverage_config.path}"))
         # Folders, not source roots: the build root would be one, and the tests would count.
-        folders = {os.path.dirname(file) for file in sources.source_files.files}
+        files = (
+            *sources.source_files.files,
+            *(os.path.join(code.source_root, code.agent) for code in request.compiled),
+        )
+        folders = {os.path.normpath(os.path.dirname(file)) for file in files}
         measured = coverage_subsystem.filter or sorted(folders)
         argv.extend(f"--cov={place}" for place in measured)
     process = await Get(
@@ -212,14 +227,14 @@ async def setup_agent_flow_test(
                 *(f"{TESTS_DIR}/{path}" for path in tests),
             ),
             extra_env={
-                "PEX_EXTRA_SYS_PATH": ":".join(sources.source_roots),
+                "PEX_EXTRA_SYS_PATH": ":".join(source_roots),
                 **test_extra_env.env,
             },
             input_digest=input_digest,
             output_files=(results_file, COVERAGE_FILE),
             timeout_seconds=_timeout_seconds(request.field_sets, test_subsystem),
             execution_slot_variable=pytest.execution_slot_var,
-            description=f"Run the tests of {first}{f' and {others} other flows' if others else ''}",
+            description=f"Run the tests of {first}{f' and {more} other flows' if more else ''}",
             level=LogLevel.DEBUG,
             cache_scope=(
                 ProcessCacheScope.PER_SESSION
