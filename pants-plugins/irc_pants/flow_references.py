@@ -108,7 +108,7 @@ class FlowReferencesRequest:
 
 @rule(desc="Read what a flow refers to", level=LogLevel.DEBUG)
 async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences:
-    sources, found = await MultiGet(
+    sources, root = await MultiGet(
         Get(HydratedSources, HydrateSourcesRequest(request.source)),
         Get(
             OptionalSourceRoot,
@@ -116,10 +116,10 @@ async def read_flow_references(request: FlowReferencesRequest) -> FlowReferences
             SourceRootRequest.for_file(request.source.file_path),
         ),
     )
-    if found.source_root is None:
+    if root.source_root is None:
         raise FlowOutsideSourceRootError(_outside_source_root(request.source))
     (source,) = await Get(DigestContents, Digest, sources.snapshot.digest)
-    flow = FlowPlace(source.path, found.source_root.path)
+    flow = FlowPlace(source.path, root.source_root.path)
     references = find_references(flow, source.content)
     found = set(references.files)
     unread = found

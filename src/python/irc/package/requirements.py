@@ -1,7 +1,10 @@
 """Hashed requirements, cut to what an agent carries."""
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from irc.oci.distributions import normalized_name
 from irc.oci.errors import ImageError
@@ -17,10 +20,16 @@ class LockedRequirement:
 
 
 def locked_requirements(lock: str) -> Iterator[LockedRequirement]:
-    """The requirements of a pip lock file; comments and options (which name indexes) are left out.
+    """The requirements of a lock, without the addresses of indexes.
 
-    A requirement goes on while its lines end in a backslash.
+    Args:
+        lock: a list for pip, in which a requirement goes on while its lines end in a backslash; or
+            JSON as `pex3 lock` writes it, below a header of `//` lines, which Pants puts there.
     """
+    document = re.sub(r"^//.*$", "", lock, flags=re.MULTILINE).lstrip()
+    if document.startswith("{"):
+        yield from _locked_by_pex(json.loads(document))
+        return
     pending: list[str] = []
     for line in lock.splitlines():
         text = line.strip()
@@ -34,6 +43,18 @@ def locked_requirements(lock: str) -> Iterator[LockedRequirement]:
             pending = []
     if pending:
         yield _requirement(pending)
+
+
+def _locked_by_pex(document: Mapping[str, Any]) -> Iterator[LockedRequirement]:
+    for resolve in document["locked_resolves"]:
+        for locked in resolve["locked_requirements"]:
+            name, version = normalized_name(locked["project_name"]), locked["version"]
+            hashes = sorted(
+                f"--hash={artifact['algorithm']}:{artifact['hash']}"
+                for artifact in locked["artifacts"]
+            )
+            text = " \\\n    ".join([f"{name}=={version}", *hashes]) + "\n"
+            yield LockedRequirement(name, version, text)
 
 
 def _requirement(lines: list[str]) -> LockedRequirement:
