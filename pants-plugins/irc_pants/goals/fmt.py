@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from pants.core.goals.fmt import FmtResult, FmtTargetsRequest, Partitions
+from pants.core.goals.fmt import FmtResult, FmtTargetsRequest
+from pants.core.util_rules.partitions import Partitions
 from pants.engine.process import FallibleProcessResult
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.target import FieldSet
@@ -46,7 +48,7 @@ class AgentFlowFmtRequest(FmtTargetsRequest):
 @rule
 async def partition_flows_to_format(
     request: AgentFlowFmtRequest.PartitionRequest[AgentFlowFmtFieldSet], irc: Irc
-) -> Partitions:
+) -> Partitions[str, Any]:
     if irc.skip or irc.fmt_skip:
         return Partitions()
     return Partitions.single_partition(
