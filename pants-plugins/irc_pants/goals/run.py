@@ -30,6 +30,7 @@ from pants.core.subsystems.debug_adapter import DebugAdapterSubsystem
 from pants.engine.fs import AddPrefix, Digest, DigestSubset, MergeDigests, PathGlobs, Snapshot
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 from pants.util.strutil import softwrap
 
@@ -152,7 +153,7 @@ async def debug_agent_flow(
         request,
         digest=await Get(Digest, MergeDigests((request.digest, debugpy_pex.digest))),
         args=(*request.args, *ARGUMENTS),
-        extra_env={**request.extra_env, "PEX_EXTRA_SYS_PATH": path},
+        extra_env=FrozenDict({**request.extra_env, "PEX_EXTRA_SYS_PATH": path}),
     )
 
 
