@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest  # pants: no-infer-dep  (what runs the tests brings it)
+import pytest
 
 CI = Path("docs/ci").resolve()
 
