@@ -77,7 +77,8 @@ class Bench:
 
     def first_rows(self, buildah: Buildah, runs: int) -> Iterator[Row]:
         """From wheels on disk to a layout with an image, with nothing of an image kept."""
-        ours, theirs = [], []
+        ours: list[float] = []
+        theirs: list[float] = []
         requirements = self.package / "context/requirements.txt"
         pex_root = self.folder / "pex_root"
 
@@ -118,7 +119,8 @@ class Bench:
 
     def edit_rows(self, buildah: Buildah, runs: int) -> Iterator[Row]:
         """From an edited prompt to a layout. The peer is given its context, which irc has compiled."""
-        ours, theirs = [], []
+        ours: list[float] = []
+        theirs: list[float] = []
         our_bytes, their_bytes = [], []
         before = layout_blobs(self.package / "image")
         for number in range(runs):
