@@ -152,7 +152,8 @@ def carried(module: str, variable: str) -> Any:
         raise LoadError(
             f"{variable} names Hopsworks, but this agent does not carry its client (no module "
             f"'{missing}'); add dependencies=[\"src/python/irc_runtime/hopsworks\"] to the agent_flow "
-            "target in its BUILD file"
+            "target in its BUILD file, or, where the runtime is a requirement, its extra: "
+            "irc-runtime[hopsworks]"
         ) from None
 
 
