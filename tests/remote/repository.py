@@ -17,7 +17,7 @@ TARGET = "flows/greet:agent"
 PACKAGE = "dist/flows.greet/agent"
 
 #: A whole cold build, beside others at work.
-TIMEOUT_S = 300.0
+TIMEOUT_S = 900.0
 
 #: What compiler and agent import there. All that has to be installed is what these bring.
 REQUIREMENTS = (
