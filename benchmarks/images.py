@@ -43,7 +43,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="irc-images-", ignore_cleanup_errors=True) as temporary:
         bench = Bench(options.package.resolve(), Path(temporary))
-        print(table(list(bench.rows(options.first_runs, options.runs))))
+        rows = []
+        for line in bench.rows(options.first_runs, options.runs):
+            say(f"{line.figure}: {line.median} {line.ratio}".rstrip())
+            rows.append(line)
+        print(table(rows))
 
 
 @dataclass
