@@ -45,6 +45,7 @@ def adopt(folder: Path) -> Repository:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     (root / "wheels").mkdir()
+    shutil.unpack_archive("tests.adopting/plugin.tar")
     for name in WHEELS:
         (wheel,) = Path().glob(f"{name}-*.whl")
         shutil.copy(wheel, root / "wheels")

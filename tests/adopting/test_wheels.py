@@ -1,6 +1,7 @@
 """The wheels of the compiler, the runtime and the plugin, as `package` writes them."""
 
 import ast
+import shutil
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -24,6 +25,7 @@ each_library = pytest.mark.parametrize("name", sorted(LIBRARIES))
 
 
 def wheel(name: str) -> zipfile.ZipFile:
+    shutil.unpack_archive("tests.adopting/plugin.tar")
     return zipfile.ZipFile(f"{name}-{VERSION}-py3-none-any.whl")
 
 
