@@ -272,3 +272,13 @@ def test_the_command_says_in_a_line_what_is_wrong(
     result = CliRunner().invoke(irc.cli.sbom.sbom, [*options, f"--output-dir={tmp_path / 'out'}"])
     assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
     assert "No such file" in result.output
+
+
+def test_a_document_of_another_form_is_said_in_a_line(
+    tmp_path: Path, shared: tuple[Base, ThirdParty]
+) -> None:
+    options = written(tmp_path, shared)
+    (tmp_path / "base.json").write_text('{"kind": "debian"}')
+    result = CliRunner().invoke(irc.cli.sbom.sbom, [*options, f"--output-dir={tmp_path / 'out'}"])
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+    assert "base.json: not as this version of irc writes it" in result.output

@@ -1,5 +1,6 @@
 """The Kustomize base and overlays, built by the real Kustomize that kubectl has."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from irc.cli.manifest import manifest
 from irc.files import write_files
 from irc.manifests.image import with_image
 from irc.manifests.inference_service import inference_service
@@ -139,3 +142,13 @@ def test_what_no_flow_could_say_is_refused(
     assert "<deployment with the overlay 'staging'>:" in str(caught.value)
     assert message in str(caught.value)
     assert hint is None or hint in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['{"../out": {}}', '{"staging": "small"}', "[]", "{"])
+def test_overlays_of_another_form_are_said_in_a_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "agent.json").write_text(json.dumps({"deployment": {"kserve": KSERVE}}))
+    (tmp_path / "overlays.json").write_text(text)
+    options = [f"--{name}={tmp_path / f'{name}.json'}" for name in ("agent", "overlays")]
+    result = CliRunner().invoke(manifest, [*options, f"--output-dir={tmp_path / 'out'}"])
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+    assert "overlays.json: not as this version of irc writes it" in result.output

@@ -24,15 +24,16 @@ def sbom(base: Path, deps: Path, output_dir: Path) -> None:
     seconds, and few edits change them.
     """
     from irc.attestations.libraries import libraries
+    from irc.documents import read_json
     from irc.files import write_files
     from irc.oci.base import Base
     from irc.oci.thirdparty import ThirdParty
 
     with reported():
         made = libraries(
-            Base.from_json(json.loads(base.read_bytes())),
+            read_json(base, Base.from_json),
             base.parent,
-            ThirdParty.from_json(json.loads(deps.read_bytes())),
+            read_json(deps, ThirdParty.from_json),
             deps.parent,
         )
         write_files(output_dir, {"libraries.cdx.json": json.dumps(made, indent=2) + "\n"})

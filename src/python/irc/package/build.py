@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from irc.documents import read_json, read_text
 from irc.emit.compose import compose_file
 from irc.emit.documents import yaml_document
 from irc.files import whole_folder, write_files
@@ -37,8 +37,6 @@ from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
 from irc.package.settings import USER, agent_environment, entry_point, image_labels
 from irc.package.version import VERSION_FILE, version_file
-
-Document = TypeVar("Document")
 
 # A registry with an optional port, then lower-case names: the OCI distribution specification.
 _REPOSITORY = re.compile(r"([A-Za-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*")
@@ -119,8 +117,8 @@ def _package_image(
             f"{inputs.repository!r} is not a repository: <registry>/<name> "
             "in lower case, without a tag"
         )
-    base = _read_json(inputs.base, Base.from_json)
-    third_party = _read_json(inputs.deps, ThirdParty.from_json)
+    base = read_json(inputs.base, Base.from_json)
+    third_party = read_json(inputs.deps, ThirdParty.from_json)
     pex_info = read_pex_info(deps_pex)
     check_compatibility(base, third_party, pex_info)
     code = _with_version(agent, code, base, third_party, output / "agent")
@@ -133,8 +131,8 @@ def _package_image(
         write_files(output, {"compose.yaml": _compose(agent, image, inputs.repository)})
     else:
         _write_manifests(agent, inputs, reference, output)
-    libraries = _read_json(inputs.libraries, dict)
-    lock = _read_text(inputs.lock)
+    libraries = read_json(inputs.libraries, dict)
+    lock = read_text(inputs.lock)
     write_attestations(
         output, agent, image, reference, code, libraries, sources, lock, base, third_party
     )
@@ -148,7 +146,7 @@ def _write_manifests(agent: Agent, inputs: ImageInputs, reference: str, output: 
     """Write the manifest by itself, as a Kustomize base with overlays, and as a Helm chart."""
     if inputs.manifest is None:
         raise ImageError(f"the target '{agent.target}' needs --manifest")
-    documents = with_image(_read_json(inputs.manifest, dict), reference)
+    documents = with_image(read_json(inputs.manifest, dict), reference)
     base, overlays = documents["base"], documents["overlays"]
     write_files(output, {"inferenceservice.yaml": yaml_document(base)})
     write_files(output / "kustomize", kustomization(base, overlays))
@@ -255,20 +253,6 @@ def _describe_layer(item: ImageLayer, third_party: ThirdParty) -> dict[str, Any]
         if item.role == "third-party" and other.layer == item.layer:
             described["distributions"] = list(other.distributions)
     return described
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}") from error
-
-
-def _read_json(path: Path, parse: Callable[[Any], Document]) -> Document:
-    try:
-        return parse(json.loads(_read_text(path)))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ImageError(f"{path}: not as this version of irc writes it ({error!r})") from error
 
 
 def _write_json(path: Path, document: Any) -> None:
