@@ -108,7 +108,7 @@ def test_package_of_another_content_is_refused(lock: Path, tmp_path: Path) -> No
                 '{"schema_version": 1, "suite": "sid", "architecture": "s390x", "extra": [], '
                 '"packages": []}'
             ),
-            "locks packages for s390x, this machine is",
+            "locks packages for s390x, the base image is for",
         ),
     ],
 )

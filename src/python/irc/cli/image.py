@@ -31,6 +31,10 @@ _PACKAGES = click.option(
     help="A Debian package to have besides the interpreter and what it needs; repeatable.",
 )
 
+_PLATFORM = click.option(
+    "--platform", metavar="OS/ARCHITECTURE", help="What it is for.  [default: this machine]"
+)
+
 
 @click.group()
 def image() -> None:
@@ -48,7 +52,7 @@ def image() -> None:
 )
 @click.option("--lock", type=_FILE, help="The Debian packages, as 'irc image lock' wrote them.")
 @_PACKAGES
-@click.option("--platform", metavar="OS/ARCHITECTURE", help="Which image of an index to take.")
+@_PLATFORM
 @COMPRESSION
 def base(
     output_dir: Path,
@@ -63,9 +67,8 @@ def base(
 
     with reported():
         if reference is None:
-            if platform is not None:
-                raise click.UsageError("--platform goes with --from")
-            built = build_debian_base(output_dir, compression, lock, packages)
+            wanted = None if platform is None else Platform.parse(platform)
+            built = build_debian_base(output_dir, compression, lock, packages, wanted)
         else:
             from irc.oci.existing import take_base
 
@@ -80,12 +83,15 @@ def base(
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where the lock goes.")
 @click.option("--name", default="debian.lock.json", show_default=True, help="The lock's file name.")
 @_PACKAGES
-def lock(output_dir: Path, name: str, packages: tuple[str, ...]) -> None:
+@_PLATFORM
+def lock(output_dir: Path, name: str, packages: tuple[str, ...], platform: str | None) -> None:
     """Pin the Debian packages of a base image: the newest of this machine's suite."""
+    from irc.oci.base import Platform, debian_architecture
     from irc.oci.debian_lock import resolve
 
     with reported(), tempfile.TemporaryDirectory(prefix="irc-lock-") as folder:
-        _, locked = resolve(packages, Path(folder))
+        wanted = debian_architecture(None if platform is None else Platform.parse(platform))
+        _, locked = resolve(packages, Path(folder), wanted)
         _write_json(output_dir / name, locked.to_json())
 
 

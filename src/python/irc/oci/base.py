@@ -9,6 +9,7 @@ from typing import Any, Literal
 from irc.oci.blobs import Layer
 from irc.oci.compression import Compression, compressor_version
 from irc.oci.conventions import PYTHON
+from irc.oci.debian import architecture
 from irc.oci.debian_lock import LockedPackage, fetch_locked, read_lock, resolve
 from irc.oci.debian_root import ENVIRONMENT, assemble, entries
 from irc.oci.errors import ImageError
@@ -25,6 +26,9 @@ _OCI_ARCHITECTURES = {
     "mips64el": "mips64le",
     "ppc64el": "ppc64le",
 }
+
+# Of which a base of Debian packages is made on any machine; both systems of names have these.
+FOREIGN_ARCHITECTURES = ("amd64", "arm64")
 
 
 @dataclass(frozen=True)
@@ -117,31 +121,49 @@ class Base:
         )
 
 
+def debian_architecture(platform: Platform | None) -> str | None:
+    """What Debian calls a platform; None, the machine's own, is None.
+
+    Raises:
+        ImageError: no base is made for it here.
+    """
+    if platform is None:
+        return None
+    for name in FOREIGN_ARCHITECTURES:
+        if platform.runs_on(Platform("linux", name)):
+            return name
+    choices = ", ".join(f"linux/{name}" for name in FOREIGN_ARCHITECTURES)
+    raise ImageError(f"no base image of Debian packages is made for {platform}, only for {choices}")
+
+
 def build_debian_base(
     output: Path,
     compression: Compression,
     lock: Path | None = None,
     extra: Sequence[str] = (),
+    platform: Platform | None = None,
 ) -> Base:
     """Write the layer of a base of Debian packages into ``output``.
 
     Args:
         lock: of the packages; without one, the newest of the machine's suite.
         extra: packages besides the interpreter and what it needs.
+        platform: None is the machine's own.
     Raises:
         ImageError: the machine has no apt-get, no mirror has a package, or the lock has not those of
-            ``extra``.
+            ``extra`` or is for another platform.
     """
+    wanted = debian_architecture(platform)
     locked = None if lock is None else read_lock(lock)
     with tempfile.TemporaryDirectory(prefix="irc-base-") as name:
         work = Path(name)
         (work / "apt").mkdir()
         (work / "root").mkdir()
         if lock is not None and locked is not None:
-            packages = fetch_locked(locked, lock, extra, work / "apt")
+            packages = fetch_locked(locked, lock, extra, work / "apt", wanted)
         else:
-            packages, locked = resolve(extra, work / "apt")
-        python = assemble(packages, work / "root")
+            packages, locked = resolve(extra, work / "apt", wanted)
+        python = assemble(packages, work / "root", is_foreign=wanted not in (None, architecture()))
         layer = write_layer(output, entries(work / "root"), compression)
     return Base(
         "debian",

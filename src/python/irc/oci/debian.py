@@ -53,34 +53,37 @@ def suite() -> str:
     return match[1] if match else "unknown"
 
 
-def fetch(names: Sequence[str], folder: Path) -> tuple[Package, ...]:
+def fetch(names: Sequence[str], folder: Path, wanted: str | None) -> tuple[Package, ...]:
     """Download packages (``name`` or ``name=version``) and all that they depend on.
 
     Args:
         folder: an existing, empty folder of the caller's, for apt's lists and archives.
+        wanted: the packages' architecture; None is the machine's.
     Returns:
         The packages by name.
     Raises:
         ImageError: apt-get or dpkg-deb are missing, the archives cannot be reached, or the
             machine's suite does not have a package.
     """
-    apt_get = _prepared(folder)
+    apt_get = _prepared(folder, wanted)
     _run([*apt_get, "install", "--download-only", "--", *names])
     archives = (folder / "cache" / "archives").glob("*.deb")
     return tuple(sorted(map(_read_package, archives), key=lambda package: package.name))
 
 
-def download(versions: Sequence[str], folder: Path) -> tuple[tuple[Package, ...], tuple[str, ...]]:
+def download(
+    versions: Sequence[str], folder: Path, wanted: str | None
+) -> tuple[tuple[Package, ...], tuple[str, ...]]:
     """Download packages (``name=version``) alone, without what they depend on.
 
     Args:
-        folder: as of :func:`fetch`.
+        folder: as of :func:`fetch`, and ``wanted`` as well.
     Returns:
         The packages by name, and those that no mirror has, in which case there are no packages.
     Raises:
         ImageError: apt-get or dpkg-deb are missing, or the archives cannot be reached.
     """
-    apt_get = _prepared(folder)
+    apt_get = _prepared(folder, wanted)
     archives = folder / "archives"
     archives.mkdir()
     result = subprocess.run(
@@ -100,7 +103,7 @@ def download(versions: Sequence[str], folder: Path) -> tuple[tuple[Package, ...]
     return tuple(sorted(packages, key=lambda package: package.name)), ()
 
 
-def _prepared(folder: Path) -> list[str]:
+def _prepared(folder: Path, wanted: str | None) -> list[str]:
     """The command line of apt-get, with lists of packages of its own below ``folder``."""
     apt_get = _tool("apt-get")
     _tool("dpkg-deb")
@@ -120,6 +123,8 @@ def _prepared(folder: Path) -> list[str]:
         "Acquire::Retries": "3",
         "Debug::NoLocking": "1",
     }
+    if wanted is not None:
+        options |= {"APT::Architecture": wanted, "APT::Architectures": wanted}
     command = [apt_get, "--quiet", "--yes"]
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]

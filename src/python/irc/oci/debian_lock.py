@@ -78,12 +78,15 @@ def read_lock(path: Path) -> DebianLock:
         raise ImageError(f"{path}: not a lock of Debian packages ({error!r})") from None
 
 
-def resolve(extra: Iterable[str], folder: Path) -> tuple[tuple[Package, ...], DebianLock]:
+def resolve(
+    extra: Iterable[str], folder: Path, wanted: str | None
+) -> tuple[tuple[Package, ...], DebianLock]:
     """Find and download the newest packages of the machine's suite.
 
     Args:
         extra: names of packages besides those of the interpreter: libraries that wheels load.
         folder: an existing, empty folder of the caller's.
+        wanted: the packages' architecture, as Debian calls it; None is the machine's.
     Raises:
         ImageError: see :func:`irc.oci.debian.fetch`; or a name is not one of a package.
     """
@@ -92,13 +95,13 @@ def resolve(extra: Iterable[str], folder: Path) -> tuple[tuple[Package, ...], De
         if not _PACKAGE_NAME.fullmatch(name):
             raise ImageError(f"{name!r} is not the name of a Debian package")
     roots = (*ROOTS, *extra)
-    packages = reachable(fetch(roots, folder), roots, INSTALLERS)
+    packages = reachable(fetch(roots, folder, wanted), roots, INSTALLERS)
     locked = tuple(LockedPackage(item.name, item.version, item.sha256) for item in packages)
-    return packages, DebianLock(suite(), architecture(), extra, locked)
+    return packages, DebianLock(suite(), wanted or architecture(), extra, locked)
 
 
 def fetch_locked(
-    lock: DebianLock, path: Path, extra: Iterable[str], folder: Path
+    lock: DebianLock, path: Path, extra: Iterable[str], folder: Path, wanted: str | None
 ) -> tuple[Package, ...]:
     """Download the packages of a lock.
 
@@ -110,21 +113,23 @@ def fetch_locked(
         ImageError: the lock is for another architecture or was written without a package, versions
             are gone from the mirror, or a package has another content.
     """
-    hint = refresh_hint(path, {*lock.extra, *extra})
+    hint = refresh_hint(path, {*lock.extra, *extra}, wanted)
     missing = sorted(set(extra) - set(lock.extra))
     if missing:
         raise ImageError(f"{path}: was written without {', '.join(missing)}; {hint}")
-    if lock.architecture != architecture():
+    expected = wanted or architecture()
+    if lock.architecture != expected:
         raise ImageError(
-            f"{path}: locks packages for {lock.architecture}, this machine is {architecture()}"
+            f"{path}: locks packages for {lock.architecture}, the base image is for {expected}"
         )
-    wanted = {item.name: item for item in lock.packages}
-    packages, gone = download([f"{item.name}={item.version}" for item in lock.packages], folder)
+    by_name = {item.name: item for item in lock.packages}
+    versions = [f"{item.name}={item.version}" for item in lock.packages]
+    packages, gone = download(versions, folder, wanted)
     if gone:
         where = "" if suite() == lock.suite else f" for {lock.suite}, this machine has {suite()}"
         raise ImageError(f"{path}: no mirror has {', '.join(gone)} any more{where}; {hint}")
     for package in packages:
-        locked = wanted[package.name]
+        locked = by_name[package.name]
         if package.sha256 != locked.sha256:
             raise ImageError(
                 f"{path}: {package.name} {package.version} has the hash {package.sha256}, and is "
@@ -133,11 +138,15 @@ def fetch_locked(
     return packages
 
 
-def refresh_hint(path: Path, extra: Iterable[str]) -> str:
-    """How to write the lock at ``path`` anew; under Pants its path is the name of its resolve."""
+def refresh_hint(path: Path, extra: Iterable[str], wanted: str | None = None) -> str:
+    """How to write the lock at ``path`` anew; under Pants its path is the name of its resolve.
+
+    Args:
+        wanted: the architecture that was asked for, as of :func:`resolve`; Pants asks for none.
+    """
     name = "" if path.name == LOCK_NAME else f" --name {path.name}"
     packages = "".join(f" --package {name}" for name in sorted(extra))
-    return (
-        f"refresh the lock: irc image lock --output-dir {path.parent}{name}{packages}, "
-        f"or under Pants generate-lockfiles --resolve={path}"
-    )
+    command = f"refresh the lock: irc image lock --output-dir {path.parent}{name}{packages}"
+    if wanted is not None:
+        return f"{command} --platform linux/{wanted}"
+    return f"{command}, or under Pants generate-lockfiles --resolve={path}"

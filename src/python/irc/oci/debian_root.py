@@ -8,6 +8,7 @@ import json
 import pkgutil
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,6 +68,11 @@ hosts: files dns
 """,
 }
 
+_VERSION = """
+import json, sys
+print(json.dumps({"python": ".".join(map(str, sys.version_info[:3]))}))
+"""
+
 _CHECK = """
 import bz2, ctypes, decimal, hashlib, json, lzma, sqlite3, ssl, sys, uuid, zlib, zoneinfo
 print(json.dumps({"python": ".".join(map(str, sys.version_info[:3]))}))
@@ -78,13 +84,16 @@ def is_needed(path: str) -> bool:
     return bool(_KEPT.fullmatch(path)) and not _DROPPED.fullmatch(path)
 
 
-def assemble(packages: Sequence[Package], root: Path) -> str:
+def assemble(packages: Sequence[Package], root: Path, *, is_foreign: bool = False) -> str:
     """Unpack the packages into the empty folder ``root`` and finish what they leave undone.
 
+    Args:
+        is_foreign: whether they are of an architecture that this machine does not run.
     Returns:
         The version of the interpreter, for example ``3.11.2``.
     Raises:
-        ImageError: the interpreter does not run.
+        ImageError: the interpreter does not run; or it is foreign, and no interpreter of this machine
+            has its version, so that byte code would be another.
     """
     for package in packages:
         unpack(package, root, is_needed)
@@ -96,11 +105,41 @@ def assemble(packages: Sequence[Package], root: Path) -> str:
     for package in packages:  # where scanners look for what an image without dpkg holds
         _write(root / "var/lib/dpkg/status.d" / package.name, package.control.encode())
     _bundle_authorities(root)
-    version = json.loads(_run_python(root, _CHECK))["python"]
     source = pkgutil.get_data("irc.oci", "bytecode.py")
     assert source is not None
-    _run_python(root, source.decode(), str(root), f"usr/lib/python{PYTHON}")
-    return str(version)
+    arguments = (str(root), f"usr/lib/python{PYTHON}")
+    if is_foreign:
+        version = _foreign_version(packages)
+        _run([_interpreter_of(version)], source.decode(), *arguments)
+        return version
+    version = str(json.loads(_run_python(root, _CHECK))["python"])
+    _run_python(root, source.decode(), *arguments)
+    return version
+
+
+def _foreign_version(packages: Sequence[Package]) -> str:
+    """The version of an interpreter that cannot be asked: without Debian's epoch and revision."""
+    package = next(item for item in packages if item.name == ROOTS[0])
+    return re.split("[-+~]", package.version.rpartition(":")[2])[0]
+
+
+def _interpreter_of(version: str) -> str:
+    """One of this machine, of the same version: byte code does not depend on the architecture.
+
+    Raises:
+        ImageError: there is none.
+    """
+    found = []
+    for path in (sys.executable, f"/usr/bin/python{PYTHON}"):
+        if Path(path).is_file():
+            found.append(str(json.loads(_run([path], _VERSION))["python"]))
+            if found[-1] == version:
+                return path
+    raise ImageError(
+        f"the base image has Python {version}, this machine {', '.join(found)}: byte code for another "
+        f"architecture takes an interpreter of its version. Install {version}, or on a machine of that "
+        "architecture make the base there"
+    )
 
 
 def entries(root: Path) -> Iterator[Entry]:
@@ -141,10 +180,12 @@ def _run_python(root: Path, program: str, *arguments: str) -> str:
         "--library-path",
         str(libraries),
         str(root / f"usr/bin/python{PYTHON}"),
-        "-ISB",
-        "-",
-        *arguments,
     ]
+    return _run(command, program, *arguments)
+
+
+def _run(interpreter: Sequence[str], program: str, *arguments: str) -> str:
+    command = [*interpreter, "-ISB", "-", *arguments]
     result = subprocess.run(
         command, input=program, env={}, capture_output=True, text=True, check=False
     )
