@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator, ValidationError
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from tests.e2e.oci_layout import Layout
 from tests.e2e.running import SEARCH_PATH, tool
 
+ADDRESS = "https://opencontainers.org/schema/"
+# Parts of the schemas have addresses of their own, from which they refer to files beside them.
+FOLDERS = ("", "descriptor/", "image/", "image/descriptor/", "image/index/", "image/manifest/")
 SCHEMAS = Path("/usr/share/gocode/src/github.com/opencontainers/image-spec/schema")
 
 
@@ -84,14 +87,15 @@ def test_umoci_unpacks_the_image(layout: Layout, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def schemas() -> Registry[Any]:
-    """Schemas by the last part of their addresses, which is the name of their file."""
+    """Schemas by their addresses, whose last part is the name of their file."""
     if not SCHEMAS.is_dir():
         pytest.skip("not installed: golang-github-opencontainers-image-spec-dev")
 
-    def retrieve(uri: str) -> Resource[Any]:
-        return DRAFT4.create_resource(json.loads((SCHEMAS / uri.rpartition("/")[2]).read_bytes()))
-
-    return Registry(retrieve=retrieve)
+    return Registry[Any]().with_resources(
+        (f"{ADDRESS}{folder}{path.name}", DRAFT4.create_resource(json.loads(path.read_bytes())))
+        for path in sorted(SCHEMAS.glob("*.json"))
+        for folder in FOLDERS
+    )
 
 
 def check(document: Any, kind: str, schemas: Registry[Any]) -> None:
@@ -100,7 +104,7 @@ def check(document: Any, kind: str, schemas: Registry[Any]) -> None:
     Raises:
         ValidationError: it is not as the specification says.
     """
-    schema = schemas.get_or_retrieve(f"file:///{kind}.json").value.contents
+    schema = schemas.contents(f"{ADDRESS}{kind}.json")
     Draft4Validator(schema, registry=schemas).validate(document)
 
 
