@@ -110,7 +110,7 @@ def no_op_rows(checkout: Checkout, runs: int) -> list[Row]:
             seconds[AGENT],
             "s",
             peer=seconds[ZIPAPP],
-            target=Target(1.2, of_ratio=True),
+            target=Target(1.15, of_ratio=True),
         ),
         row("no-op package, agent : packed pex_binary", seconds[AGENT], "s", peer=seconds[PACKED]),
         row("no-op package, zipapp pex_binary", seconds[ZIPAPP], "s"),
@@ -132,7 +132,7 @@ def edit_rows(checkout: Checkout, runs: int) -> list[Row]:
             agent,
             "s",
             peer=peer,
-            target=Target(0.15, of_ratio=True),
+            target=Target(0.1, of_ratio=True),
         ),
         row("edited source to zipapp pex_binary", peer, "s"),
     ]
