@@ -14,7 +14,7 @@ from pathlib import Path
 from checkout import Checkout, launcher_cache
 from report import Row, row, table
 
-from tests.remote.servers import CacheServer, running
+from tests.remote.servers import CacheServer
 
 AGENT = "flows/support:agent"
 DIST = Path("dist/flows.support/agent")
@@ -32,7 +32,7 @@ def measure(folder: Path) -> list[Row]:
     Raises:
         SystemExit: the packages are not the same bytes.
     """
-    with running(CacheServer(folder / "server", free_port())) as cache:
+    with CacheServer(folder / "server", free_port()).running() as cache:
         alone, alone_s = build(folder / "alone")
         first, first_s = build(folder / "first", *cache.options)
         second, second_s = build(folder / "second", *cache.options)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.remote.repository import TARGET, SmallRepository
-from tests.remote.servers import CacheServer, running
+from tests.remote.servers import CacheServer
 from tests.remote.shared import Shared
 from tests.standins.redis_server import free_port
 
@@ -18,7 +18,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         tmp_path_factory.mktemp("second") / "much" / "longer",
     )
     with (
-        running(CacheServer(tmp_path_factory.mktemp("cache"), free_port())) as cache,
+        CacheServer(tmp_path_factory.mktemp("cache"), free_port()).running() as cache,
         SmallRepository(places[0]) as first,
         SmallRepository(places[1]) as second,
     ):

@@ -1,13 +1,13 @@
 """A remote cache on the loopback: BuildGrid, with its blobs on disk."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+
+from tests.standins.server_process import ServerProcess
 
 INSTANCE = "main"
 START_TIMEOUT_S = 180.0
@@ -53,7 +53,7 @@ def packaged(name: str) -> Path:
     raise FileNotFoundError(f"{name}: run ./pants package tests/remote:")
 
 
-class CacheServer:
+class CacheServer(ServerProcess):
     """A process of BuildGrid; it has the same port and blobs however often it starts.
 
     Args:
@@ -66,7 +66,6 @@ class CacheServer:
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True)
         self._log = folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
         self._configuration = folder / "cache.yml"
         self._configuration.write_text(
             _CONFIGURATION.format(port=port, folder=self.blobs, instance=INSTANCE)
@@ -109,30 +108,3 @@ class CacheServer:
                 return
             time.sleep(0.01)
         raise RuntimeError(self._log.read_text(encoding="utf-8"))
-
-    def pause(self) -> None:
-        """Stand still until ``resume``: connections are made and kept, and nothing is answered."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Go on, with all that has come meanwhile."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End at once, as a machine does that loses its power."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
-@contextmanager
-def running(server: CacheServer) -> Iterator[CacheServer]:
-    """A server for the length of the block."""
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -16,6 +15,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotYet
 from redis.retry import Retry
 
+from tests.standins.server_process import ServerProcess
+
 #: Pants starts tests with a PATH of its own.
 COMMAND = shutil.which("redis-server", path="/usr/local/bin:/usr/bin:/bin")
 
@@ -23,7 +24,7 @@ COMMAND = shutil.which("redis-server", path="/usr/local/bin:/usr/bin:/bin")
 PORTS = range(20_000, 32_000)
 
 
-class RedisServer:
+class RedisServer(ServerProcess):
     """A process of redis-server; it has the same port however often it starts.
 
     Args:
@@ -35,7 +36,6 @@ class RedisServer:
         self._log = folder / "redis.log"
         self._options = options
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -64,35 +64,14 @@ class RedisServer:
                 time.sleep(0.01)
         raise RuntimeError(self._log.read_text(encoding="utf-8"))
 
-    def pause(self) -> None:
-        """Stand still until ``resume``: connections are made and kept, and nothing is answered."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Go on, with all that has come meanwhile."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End at once, as a machine does that loses its power."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
 
 @contextmanager
 def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     """A server for the length of the block; skips the test where there is no redis-server."""
     if COMMAND is None:
         pytest.skip("redis-server is not installed")
-    server = RedisServer(folder, *options)
-    server.start()
-    try:
+    with RedisServer(folder, *options).running() as server:
         yield server
-    finally:
-        server.kill()
 
 
 def free_port() -> int:

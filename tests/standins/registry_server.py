@@ -159,7 +159,9 @@ class FaultyRegistry:
         handler = type("Handler", (_Proxied,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.registry.certificate, self.registry.certificate.with_name("key.pem"))
+        context.load_cert_chain(
+            self.registry.certificate, self.registry.certificate.with_name("key.pem")
+        )
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
