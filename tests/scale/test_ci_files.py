@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 CI = Path("docs/ci").resolve()
 
@@ -36,6 +37,16 @@ def test_files_are_what_the_services_take(
     assert key in text
     misspelt.write_text(text.replace(key, f"{key[0]}-{key[1:]}"))
     assert checked(misspelt, schema).returncode == 1
+
+
+def test_what_a_pull_request_runs_on_github_may_not_write() -> None:
+    workflow = YAML(typ="safe").load(CI / "github.yml")
+    writing = {}
+    for name, job in workflow["jobs"].items():
+        granted = job.get("permissions", workflow["permissions"])
+        if "write" in granted.values():
+            writing[name] = job.get("if")
+    assert writing == {"publish": "github.event_name == 'push'"}
 
 
 @pytest.fixture

@@ -133,7 +133,8 @@ class FaultyRegistry:
     Args:
         registry: what answers.
         fault: ``error`` answers with status 500, ``refuse`` with 403, ``cut`` takes half of what is
-            sent and ends the connection, ``change`` answers with another content.
+            sent and ends the connection, ``change`` answers with another content, ``page`` with a page
+            for people.
 
     Attributes:
         asked: methods and paths of all requests.
@@ -195,6 +196,9 @@ class _Proxied(BaseHTTPRequestHandler):
             owner.sent.append((self.command, self.path, len(body)))
         if fault in ("error", "refuse"):
             self._answer(500 if fault == "error" else 403, {}, b"")
+            return
+        if fault == "page":
+            self._answer(200, {"Content-Type": "text/html"}, b"<html>Sign in to the network</html>")
             return
         headers = [item for item in self.headers.items() if item[0] not in _OF_A_HOP]
         reached = httpx.request(

@@ -113,7 +113,7 @@ def test_image_of_an_index_by_the_digest_that_skopeo_tells(registry: str, tmp_pa
 def test_registry_without_credentials_says_how_to_give_them(registry: str, tmp_path: Path) -> None:
     digest = pushed(registry, tmp_path)
     with pytest.raises(
-        ImageError, match="skopeo could not fetch .*skopeo login.*REGISTRY_AUTH_FILE"
+        ImageError, match="skopeo could not fetch .*\nhint: .*skopeo login.*REGISTRY_AUTH_FILE"
     ):
         take_base(f"{registry}/example@{digest}", AMD64, tmp_path / "out")
 

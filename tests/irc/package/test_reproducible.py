@@ -160,6 +160,13 @@ def test_packages_of_two_surroundings_are_the_same_bytes(packages: tuple[Path, P
     assert roles == ["base", "third-party", "third-party", "first-party", "flow"]
 
 
+def test_files_are_for_all_to_read_whatever_the_umask(packages: tuple[Path, Path]) -> None:
+    """A layout is read by whoever pushes or runs it, not by its builder alone."""
+    for package_folder in packages:
+        files = [path for path in (package_folder / "image").rglob("*") if path.is_file()]
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
+
+
 def test_nothing_differs_between_their_images(packages: tuple[Path, Path]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "0", "image", "diff", *map(str, packages)],

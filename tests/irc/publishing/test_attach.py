@@ -167,6 +167,36 @@ def test_the_tag_of_the_list_is_no_image(
     assert tags_of(registry, repository) == []
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"manifests": [{}]}', b'{"manifests": 1}'])
+def test_a_list_that_is_none_is_told(
+    registry: RegistryServer, repository: str, packaged: Path, monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+) -> None:  # fmt: skip
+    asked = Registry.manifest
+    monkeypatch.setattr(
+        Registry,
+        "manifest",
+        lambda self, name: answer if name.endswith(list_tag(packaged)) else asked(self, name),
+    )
+    result = run(str(packaged), *options(repository, "main"))
+    assert (result.exit_code, "names no index\nhint: " in result.output) == (1, True)
+    assert tags_of(registry, repository) == []
+
+
+def test_a_page_in_place_of_the_list_is_told(
+    registry: RegistryServer, packaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a proxy answers that wants a person to sign in."""
+    tag = list_tag(packaged)
+    with FaultyRegistry(registry, lambda method, path: "page" if tag in path else None) as proxy:
+        for name, value in proxy.environment(tmp_path / "faulty").items():
+            monkeypatch.setenv(name, value)
+        repository = f"{proxy.address}/{tmp_path.name.replace('_', '-').lower()}"
+        result = run(str(packaged), *options(repository, "main"))
+        assert (result.exit_code, "names no index" in result.output) == (1, True)
+        assert tags_of(registry, repository) == []
+
+
 def test_a_registry_that_dies_between_image_and_list_moves_no_tag(
     registry: RegistryServer, packaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

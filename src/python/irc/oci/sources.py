@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from irc.oci.blobs import blob_path
+from irc.oci.credentials import refusal_hint
 from irc.oci.errors import ImageError
 
 _TRANSPORT = re.compile(r"(?:(oci|oci-archive|docker-archive):|(docker)://)(?=.)")
@@ -207,11 +208,8 @@ def _skopeo(reference: str, command: str, *arguments: str) -> bytes:
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").strip().splitlines()
         reason = lines[-1] if lines else f"status {result.returncode}"
-        raise ImageError(f"skopeo could not fetch {reference}: {reason}{_hint(reason)}")
+        hint = refusal_hint(reference, reason)
+        raise ImageError(
+            f"skopeo could not fetch {reference}: {reason}" + (f"\nhint: {hint}" if hint else "")
+        )
     return result.stdout
-
-
-def _hint(reason: str) -> str:
-    if "unauthorized" in reason or "authentication required" in reason:
-        return " (log in with 'skopeo login', or set REGISTRY_AUTH_FILE)"
-    return ""

@@ -68,15 +68,21 @@ def referrers(reference: str, registry: Registry) -> dict[str, Any]:
     """The list of what refers to an image, by its tag; an empty one where there is none.
 
     Raises:
-        ImageError: the tag names something else.
+        ImageError: the tag names something else, or the registry answers with something else.
     """
     raw = registry.manifest(reference)
     if raw is None:
         return {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": []}
-    index: dict[str, Any] = json.loads(raw)
-    if not isinstance(index.get("manifests"), list):
+    try:
+        index: dict[str, Any] = json.loads(raw)
+        is_index = all(isinstance(entry["digest"], str) for entry in index["manifests"])
+    except (KeyError, TypeError, ValueError):
+        is_index = False
+    if not is_index:
         raise ImageError(
-            f"{reference}: this tag is for the list of what refers to the image, and names no index"
+            f"{reference}: this tag is for the list of what refers to the image, and names no index\n"
+            f"hint: look at it with 'skopeo inspect --raw docker://{reference}'; what is no answer of "
+            "a registry comes from a proxy before it"
         )
     return index
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from irc.oci.credentials import refusal_hint
 from irc.oci.errors import ImageError
 
 ATTEMPTS = 3
@@ -20,13 +21,6 @@ _GIVEN = "given"
 
 # What skopeo says where there is nothing of a name: a manifest, or a whole repository.
 _UNKNOWN = ("manifest unknown", "name unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
-_REFUSED = (
-    "unauthorized",
-    "authentication required",
-    "denied",
-    "StatusCode: 401",
-    "StatusCode: 403",
-)
 
 
 class Registry:
@@ -138,12 +132,10 @@ class Registry:
             said = run.stderr.decode(errors="replace").strip()
             if any(text in said for text in _UNKNOWN):
                 return None
-            if any(text in said for text in _REFUSED):
-                registry = reference.partition("/")[0]
+            hint = refusal_hint(reference, said)
+            if hint is not None:
                 raise ImageError(
-                    f"{reference}: the registry refuses: {_reason(said)}\n"
-                    f"hint: log in with 'skopeo login {registry}', or name the credentials' file in "
-                    "REGISTRY_AUTH_FILE"
+                    f"{reference}: the registry refuses: {_reason(said)}\nhint: {hint}"
                 )
             if attempt < ATTEMPTS:
                 time.sleep(pause_s)
