@@ -32,6 +32,7 @@ from irc_pants.util_rules.agent_tests import (
     AgentFlowTestSetup,
     AgentFlowTestSetupRequest,
 )
+from irc_pants.util_rules.carried_flows import CarriedFlows, CarriedFlowsRequest
 from irc_pants.util_rules.checked_flow import CheckDependenciesRequest, CheckedDependencies
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
 from irc_pants.util_rules.compile_flows import CompileFlowsRequest, FallibleCompiledFlows
@@ -93,11 +94,18 @@ async def run_agent_flow_tests(
         FallibleCompiledFlows,
         CompileFlowsRequest(tuple(field_set.sources for field_set in batch.elements)),
     )
-    broken = "\n\n".join(flow.diagnostics for flow in flows if flow.compiled is None)
+    carried = await MultiGet(
+        Get(CarriedFlows, CarriedFlowsRequest(field_set.address)) for field_set in batch.elements
+    )
+    broken = "\n\n".join(
+        found.diagnostics if flow.compiled else flow.diagnostics
+        for flow, found in zip(flows, carried)
+        if flow.compiled is None or found.diagnostics
+    )
     compiled = {
         field_set: flow.compiled
-        for field_set, flow in zip(batch.elements, flows)
-        if flow.compiled is not None
+        for field_set, flow, found in zip(batch.elements, flows, carried)
+        if flow.compiled is not None and not found.diagnostics
     }
     if not compiled:
         return TestResult(

@@ -28,6 +28,7 @@ FLOWS = {
     "ugly": "broken",
     "unreadable": "unreadable",
     "apart": "with a requirement more",
+    "importing": "good, but for what it imports",
 }
 
 
@@ -54,7 +55,8 @@ def rule_runner() -> RuleRunner:
             "flows/apart/BUILD": (
                 "python_requirement(name='other', requirements=['pex'], modules=['other'])\n"
                 "agent_flow(name='agent', dependencies=[':other'])\n"
-            )
+            ),
+            "flows/importing/BUILD": "agent_flow(name='agent', dependencies=['flows/ugly:agent'])",
         }
     )
     return rule_runner
@@ -137,6 +139,19 @@ def test_a_flow_that_fails_hides_no_other(rule_runner: RuleRunner, other: str, f
     assert found in result.stdout
     assert "2 passed" in result.stdout
     assert result.xml_results is not None
+
+
+@pytest.mark.parametrize("names", [("good", "importing"), ("good", "importing", "ugly")])
+def test_a_flow_whose_agent_imports_one_that_does_not_compile_hides_no_other(
+    rule_runner: RuleRunner, names: tuple[str, ...]
+) -> None:
+    result = result_of(rule_runner, *names)
+    assert result.exit_code == 1
+    assert (
+        "flows/importing:agent depends on flows/ugly:agent, which does not compile.\n\n"
+        "flows/ugly/flow.yaml:1:1: error[E101]: it is broken"
+    ) in result.stdout
+    assert "1 passed" in result.stdout
 
 
 def test_timeouts_add_up(rule_runner: RuleRunner) -> None:

@@ -50,6 +50,7 @@ from pants.util.strutil import pluralize, shell_quote
 from irc_pants.generator_target import AgentFlowsGeneratorTarget
 from irc_pants.naming import module_name
 from irc_pants.target_types import AgentFlowSourceField, AgentFlowTarget
+from irc_pants.util_rules.carried_flows import CarriedFlows, CarriedFlowsRequest
 from irc_pants.util_rules.compile_flow import CompiledFlow
 from irc_pants.util_rules.compile_flows import (
     CompileFlowsRequest,
@@ -101,11 +102,17 @@ async def check_agents(
     compiled = {
         source.address: flow.compiled for source, flow in zip(sources, flows) if flow.compiled
     }
+    carried = await MultiGet(
+        Get(CarriedFlows, CarriedFlowsRequest(address)) for address in compiled
+    )
+    refused = {
+        address: found.diagnostics for address, found in zip(compiled, carried) if found.diagnostics
+    }
     partitions: defaultdict[tuple[str, InterpreterConstraints], list[AgentFlowSourceField]] = (
         defaultdict(list)
     )
     for field_set in request.field_sets:
-        if field_set.address in compiled:
+        if field_set.address in compiled and field_set.address not in refused:
             constraints = InterpreterConstraints.create_from_compatibility_fields(
                 [field_set.interpreter_constraints], python_setup
             )
@@ -121,7 +128,11 @@ async def check_agents(
         for (_, constraints), partition in partitions.items()
         for batch in batches_of(partition)
     )
-    return CheckResults(results, checker_name=request.tool_name)
+    refusals = (
+        CheckResult(1, diagnostics, "", partition_description=address.spec)
+        for address, diagnostics in refused.items()
+    )
+    return CheckResults((*results, *refusals), checker_name=request.tool_name)
 
 
 @rule

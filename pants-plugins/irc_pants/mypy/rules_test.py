@@ -27,6 +27,7 @@ FLOWS = {
     "mistyped": "mistyped",
     "skipped": "mistyped",
     "broken": "broken",
+    "carrying": "good, but for what it imports",
     "importing": "# imports shop\nnodes: {a: {transform: {mode: code, spec: 'import shop.price'}}}",
 }
 
@@ -41,6 +42,7 @@ def rule_runner() -> RuleRunner:
             **{f"flows/{name}/flow.yaml": flow for name, flow in FLOWS.items()},
             **{f"flows/{name}/BUILD": "agent_flow(name='agent')" for name in FLOWS},
             "flows/skipped/BUILD": "agent_flow(name='agent', skip_mypy=True)",
+            "flows/carrying/BUILD": "agent_flow(name='agent', dependencies=['flows/broken:agent'])",
             "src/shop/BUILD": "python_sources()",
             "src/shop/price.py": "TAX = '19'\n",
             "mypy.lock": Path("3rdparty/python/mypy.lock").read_text(),
@@ -90,6 +92,22 @@ def test_flows_that_do_not_compile_or_are_skipped_are_left_out(rule_runner: Rule
     assert check(rule_runner, "broken", "skipped") == (0, [])
     status, lines = check(rule_runner, "broken", "skipped", "mistyped")
     assert (status, len(lines)) == (1, 1)
+
+
+def test_an_agent_that_imports_one_that_does_not_compile_hides_no_other(
+    rule_runner: RuleRunner,
+) -> None:
+    names = ("good", "carrying")
+    targets = [rule_runner.get_target(Address(f"flows/{x}", target_name="agent")) for x in names]
+    field_sets = tuple(map(AgentFlowMyPyFieldSet.create, targets))
+    results = rule_runner.request(CheckResults, [AgentFlowMyPyRequest(field_sets)])
+    good, carrying = results.results
+    assert good.exit_code == 0
+    assert carrying.exit_code == 1
+    assert carrying.stdout.startswith(
+        "flows/carrying:agent depends on flows/broken:agent, which does not compile.\n\n"
+        "flows/broken/flow.yaml:1:1: error[E101]"
+    )
 
 
 def test_mypy_can_be_skipped(rule_runner: RuleRunner) -> None:
