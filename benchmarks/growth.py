@@ -91,6 +91,7 @@ def package_one(name: str, workshop: Workshop, compiled: Path, folder: Path) -> 
     image = ImageInputs(
         base=workshop.folder / "base.json",
         deps=workshop.folder / "deps.json",
+        code=workshop.folder / "code" / "code.json",
         lock=workshop.package / "context/requirements.txt",
         libraries=workshop.folder / "libraries.cdx.json",
         repository=None,

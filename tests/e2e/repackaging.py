@@ -58,22 +58,34 @@ class Workshop:
         self._write("manifest.json", {"base": manifest, "overlays": {}})
 
     def packaged(self, output: Path) -> Path:
-        """Compile and package what the sources are now; only the agent's own blobs are written."""
+        """Compile and package what the sources are now; blobs of libraries and base are not written."""
         generated = output.with_name(f"{output.name}-generated")
         self.irc(
             *("compile", str(FLOW / "flow.yaml"), "--source-root=.", "--no-cache"),
             f"--output-dir={generated}",
         )
         self._write("deps.json", self.third_party.to_json())
+        code = self._shared_code()
         self.irc(
             *("package", f"--agent={generated / FLOW / 'agent.json'}", f"--generated={generated}"),
             *(f"--sources={self.sources}", f"--deps-pex={self.package / 'agent.pex'}"),
             *(f"--{name}={self.folder / name}.json" for name in ("base", "deps", "manifest")),
-            f"--libraries={self.folder / 'libraries.cdx.json'}",
+            *(f"--code={code}", f"--libraries={self.folder / 'libraries.cdx.json'}"),
             f"--lock={self.package / 'context/requirements.txt'}",
             f"--output-dir={output}",
         )
+        add_blobs(output, code.parent)
         return output
+
+    def _shared_code(self) -> Path:
+        """``code.json`` of what is not the flow's own: made once, as nothing here edits it."""
+        code = self.folder / "code"
+        if not code.exists():
+            shared = self.folder / "shared"
+            own = shutil.ignore_patterns("flows")
+            shutil.copytree(self.sources, shared, ignore=own)
+            self.irc("image", "code", f"--sources={shared}", f"--output-dir={code}")
+        return code / "code.json"
 
     def irc(self, *arguments: str) -> None:
         """Run a command of irc, in the folder of the sources."""

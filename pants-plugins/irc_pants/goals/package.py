@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ from irc_pants.util_rules.bill_of_materials import (
     LibrariesBill,
     LibrariesBillRequest,
 )
+from irc_pants.util_rules.code_layer import CodeLayer, CodeLayerRequest
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
 from irc_pants.util_rules.image_layers import RequirementLayers, RequirementLayersRequest
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
@@ -115,6 +117,7 @@ class AgentFilesRequest:
     sources: AgentSources
     base: BaseImage
     layers: RequirementLayers
+    code: CodeLayer
     manifests: AgentManifests
     bill: LibrariesBill
 
@@ -182,11 +185,13 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
             BaseImageRequest(field_set.base_image, field_set.image_compression.value),
         ),
     )
-    layers, manifests = await MultiGet(
+    flow = os.path.relpath(field_set.source.file_path, compiled.source_root)
+    layers, code, manifests = await MultiGet(
         Get(
             RequirementLayers,
             RequirementLayersRequest(requirements.pex, field_set.image_compression.value),
         ),
+        Get(CodeLayer, CodeLayerRequest(sources, flow)),
         Get(
             AgentManifests,
             AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
@@ -196,24 +201,26 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
     files = await Get(
         AgentFiles,
         AgentFilesRequest(
-            field_set, compiled, requirements, sources, base, layers, manifests, bill
+            field_set, compiled, requirements, sources, base, layers, code, manifests, bill
         ),
     )
     if field_set.layout.value == PexLayout.ZIPAPP.value:
         pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
     else:
         pex_get = Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))
-    pex, rest, base_blobs, requirement_blobs, summary = await MultiGet(
+    pex, rest, *shared, summary = await MultiGet(
         pex_get,
         Get(
             Digest,
             DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}", f"!{AGENT_PEX}/**"])),
         ),
-        Get(Digest, DigestSubset(base.digest, PathGlobs(["blobs/**"]))),
-        Get(Digest, DigestSubset(layers.digest, PathGlobs(["blobs/**"]))),
+        *(
+            Get(Digest, DigestSubset(part.digest, PathGlobs(["blobs/**"])))
+            for part in (base, layers, code)
+        ),
         Get(DigestContents, DigestSubset(files.digest, PathGlobs(["image.json"]))),
     )
-    shared_blobs = await Get(Digest, MergeDigests((base_blobs, requirement_blobs)))
+    shared_blobs = await Get(Digest, MergeDigests(shared))
     shared_blobs = await Get(Digest, AddPrefix(shared_blobs, "image"))
     digest = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
     reference = json.loads(summary[0].content)["reference"]
@@ -232,6 +239,7 @@ async def write_agent_files(
         Get(Digest, AddPrefix(request.sources.digest, "sources")),
         Get(Digest, DigestSubset(request.base.digest, PathGlobs(["base.json"]))),
         Get(Digest, DigestSubset(request.layers.digest, PathGlobs(["deps.json"]))),
+        Get(Digest, DigestSubset(request.code.digest, PathGlobs(["code.json"]))),
         Get(
             Digest,
             DigestSubset(pex.digest, PathGlobs(f"{pex.name}/{hashed}" for hashed in HASHED)),
@@ -251,6 +259,7 @@ async def write_agent_files(
                 "--sources=sources",
                 "--base=base.json",
                 "--deps=deps.json",
+                "--code=code.json",
                 f"--deps-pex={pex.name}",
                 f"--lock={lock}",
                 f"--libraries={LIBRARIES_BILL}",

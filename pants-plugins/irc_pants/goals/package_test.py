@@ -58,7 +58,7 @@ def test_parts_are_put_together(rule_runner: RuleRunner) -> None:
     assert artifact.relpath == "flows/agent"
     assert artifact.extra_log_lines == ("Image: here@sha256:0",)
     blobs = {path for path in files if path.startswith("image/")}
-    assert blobs == {f"image/blobs/sha256/{name}" for name in ("base", "deps", "flow")}
+    assert blobs == {f"image/blobs/sha256/{name}" for name in ("base", "deps", "code", "flow")}
 
 
 def test_the_pex_is_that_of_the_requirements_with_its_hashes_rewritten(
@@ -121,6 +121,16 @@ def test_the_bill_of_materials_is_made_once_for_the_layers_that_agents_share(
     _, edited = package(rule_runner, "agent")
     rule_runner.write_files({"flows/flow.yaml": FLOW})
     assert report(edited)["libraries"] == made
+
+
+def test_the_layer_of_shared_code_is_made_without_the_files_of_the_flow(
+    rule_runner: RuleRunner,
+) -> None:
+    _, files = package(rule_runner, "agent")
+    sources = report(files)["code"]["sources"]
+    assert "irc_runtime/agent.py" in sources
+    assert not any(path.startswith("flows/") for path in sources)
+    assert {"flows/flow.yaml", "flows/greet.py"} <= set(report(files)["inputs"]["sources"])
 
 
 def test_what_does_not_reach_a_flow_leaves_its_package_as_it_is(rule_runner: RuleRunner) -> None:

@@ -138,12 +138,23 @@ def main(argv):
     if "fail" in str(rest):
         print("Error: no such image", file=sys.stderr)
         return 1
-    names = {"base": "base.json", "deps": "deps.json", "lock": rest[0].partition("=")[2]}
-    name = names[kind]
+    name = rest[0].partition("=")[2] if kind == "lock" else f"{kind}.json"
     os.makedirs(f"{output}/blobs/sha256")
     open(f"{output}/blobs/sha256/{kind}", "w").close()
     with open(f"{output}/{name}", "w") as file:
-        json.dump({"argv": rest, "files": sorted(os.listdir(".")), "env": dict(os.environ)}, file)
+        json.dump(
+            {
+                "argv": rest,
+                "files": sorted(os.listdir(".")),
+                "sources": sorted(
+                    os.path.relpath(os.path.join(folder, name), "sources")
+                    for folder, _, names in os.walk("sources")
+                    for name in names
+                ),
+                "env": dict(os.environ),
+            },
+            file,
+        )
 """
 
 _MANIFEST = """\
@@ -200,6 +211,7 @@ def main(argv):
         "options": options,
         "inputs": inputs,
         "present": {name: os.path.isfile(options[name]) for name in ("agent", "base", "deps", "lock")},
+        "code": json.load(open(options["code"])),
         "manifest": json.load(open(options["manifest"])),
         "libraries": json.load(open(options["libraries"])),
         "run": os.urandom(8).hex(),

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex_environment import PythonExecutable
+from pants.engine.fs import DigestContents
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.process import Process
 from pants.engine.rules import QueryRule
@@ -44,10 +45,24 @@ def failure(rule_runner: RuleRunner, output: type, request: object) -> Exception
 def test_a_subcommand_carries_its_own_sources(rule_runner: RuleRunner) -> None:
     tool = rule_runner.request(IrcTool, [IrcCommand("image")])
     assert tool.source_roots == ("src",)
-    snapshot = rule_runner.make_snapshot(
-        {path: STAND_IN[path] for path in ("src/irc/__main__.py", "src/irc/cli/image.py")}
-    )
-    assert tool.sources == snapshot.digest
+    contents = rule_runner.request(DigestContents, [tool.sources])
+    files = {file.path: file.content for file in contents}
+    modules = {path: STAND_IN[path] for path in ("src/irc/__main__.py", "src/irc/cli/image.py")}
+    byte_code = {
+        "src/irc/__pycache__/__main__.cpython-311.pyc",
+        "src/irc/cli/__pycache__/image.cpython-311.pyc",
+    }
+    assert files.keys() == modules.keys() | byte_code
+    assert {path: files[path].decode() for path in modules} == modules
+    # PEP 552: by a hash of the source, which nobody compares.
+    assert {files[path][4:8] for path in byte_code} == {b"\x01\0\0\0"}
+
+
+def test_sources_are_written_once_for_all_processes(rule_runner: RuleRunner) -> None:
+    tool = rule_runner.request(IrcTool, [IrcCommand("image")])
+    process = rule_runner.request(Process, [IrcProcess(("image", "deps"), description="")])
+    assert dict(process.immutable_input_digests) == {"__irc_sources__": tool.sources}
+    assert process.env["PEX_EXTRA_SYS_PATH"] == "__irc_sources__/src"
 
 
 def test_a_compiler_that_is_missing_is_named(rule_runner: RuleRunner) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def inputs(tmp_path: Path) -> Inputs:
 @pytest.fixture
 def out(inputs: Inputs, tmp_path: Path) -> Path:
     package(inputs, tmp_path / "out")
+    shutil.copytree(tmp_path / "shared/blobs", tmp_path / "out/image/blobs", dirs_exist_ok=True)
     return tmp_path / "out"
 
 

@@ -1,6 +1,7 @@
 """A compiled agent on disk, with all that ``irc package`` asks for."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from irc.oci.base import Base, Platform
 from irc.oci.layer import bytes_file, write_layer
 from irc.oci.thirdparty import build_third_party
 from irc.package.build import ImageInputs, Inputs
+from irc.package.shared_code import build_shared_code
 from tests.irc.oci.packed_pex import write_packed_pex
 
 LOADER = """\
@@ -108,6 +110,10 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
     (folder / "deps.json").write_text(json.dumps(third_party.to_json()))
     bill = libraries(base, folder / "shared", third_party, folder / "shared")
     (folder / "libraries.cdx.json").write_text(json.dumps(bill))
+    without_flows = shutil.ignore_patterns("flows")
+    shutil.copytree(folder / "sources", folder / "shared_sources", ignore=without_flows)
+    code = build_shared_code(folder / "shared_sources", folder / "shared")
+    (folder / "code.json").write_text(json.dumps(code.to_json()))
     return Inputs(
         agent=folder / "generated/flows/demo/agent.json",
         generated=folder / "generated",
@@ -116,6 +122,7 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
         image=ImageInputs(
             base=folder / "base.json",
             deps=folder / "deps.json",
+            code=folder / "code.json",
             lock=folder / "default.lock",
             libraries=folder / "libraries.cdx.json",
             repository=repository,
@@ -136,7 +143,7 @@ def arguments(inputs: Inputs, output: Path) -> list[str]:
     if inputs.image is not None:
         image = inputs.image
         options |= {"--base": image.base, "--deps": image.deps, "--lock": image.lock}
-        options |= {"--libraries": image.libraries}
+        options |= {"--code": image.code, "--libraries": image.libraries}
         options |= {"--manifest": image.manifest} if image.manifest else {}
         options |= {"--repository": Path(image.repository)} if image.repository else {}
     return [str(part) for option in options.items() for part in option]

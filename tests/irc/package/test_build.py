@@ -220,6 +220,10 @@ def source_in_the_place_of_the_agent(folder: Path) -> None:
     (folder / "sources/flows/demo/agent.py").write_text("")
 
 
+def edited_shared_code(folder: Path) -> None:
+    (folder / "sources/shared/code.py").write_text("NAME = 'edited'\n")
+
+
 def unlocked(folder: Path) -> None:
     (folder / "default.lock").write_text("alpha==1.1 --hash=sha256:1\n")
 
@@ -237,6 +241,7 @@ def no_lock(folder: Path) -> None:
         (other_python, "(it has Python 3.12.1), the requirements are for Python 3.11."),
         (no_base, "base.json: not as this version of irc writes it"),
         (source_in_the_place_of_the_agent, "is generated from flows/demo/flow.yaml, and a source"),
+        (edited_shared_code, "code.json: made of other code than"),
         (unlocked, "the agent carries alpha 1.0, the lock file has it 1.1"),
         (no_lock, "default.lock: No such file or directory"),
     ],

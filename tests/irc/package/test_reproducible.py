@@ -88,6 +88,7 @@ def build(at: Surroundings) -> Path:
         *("--output-dir", "base"),
     )
     assert inputs.image is not None
+    at.irc("image", "code", "--sources", "in/shared_sources", "--output-dir", "code")
     shared_layers = ("--base", "base/base.json", "--deps", "deps/deps.json")
     at.irc("sbom", *shared_layers, "--output-dir", "bill")
     at.irc(
@@ -99,10 +100,11 @@ def build(at: Surroundings) -> Path:
             "in/generated",
         ),
         *("--sources", "in/sources", "--deps-pex", "in/deps.pex", *shared_layers),
+        *("--code", "code/code.json"),
         *("--lock", "in/default.lock", "--libraries", "bill/libraries.cdx.json"),
         *("--manifest", "in/manifest.json", "--output-dir", "out"),
     )
-    for shared in ("base", "deps"):
+    for shared in ("base", "deps", "code"):
         shutil.copytree(folder / shared / "blobs", folder / "out/image/blobs", dirs_exist_ok=True)
     return folder / "out"
 

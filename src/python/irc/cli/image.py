@@ -111,6 +111,17 @@ def deps(pex: Path, output_dir: Path, compression: Compression) -> None:
 
 
 @image.command()
+@click.option("--sources", type=_FOLDER, required=True, help="First-party files, by source root.")
+@click.option("--output-dir", type=_FOLDER, required=True, help="Where code.json and blobs/ go.")
+def code(sources: Path, output_dir: Path) -> None:
+    """Make the layer of first-party code that flows share."""
+    from irc.package.shared_code import build_shared_code
+
+    with reported():
+        _write_json(output_dir / "code.json", build_shared_code(sources, output_dir).to_json())
+
+
+@image.command()
 @click.argument("package", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--output", type=_FILE, required=True, help="Where the archive goes.")
 @click.option("--name", "names", multiple=True, metavar="REPOSITORY:TAG",

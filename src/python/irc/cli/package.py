@@ -17,6 +17,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--deps-pex", type=_FOLDER, required=True, help="The packed PEX of requirements.")
 @click.option("--base", type=_FILE, help="base.json of 'irc image base', for an image.")
 @click.option("--deps", type=_FILE, help="deps.json of 'irc image deps', for an image.")
+@click.option("--code", type=_FILE, help="code.json of 'irc image code', for an image.")
 @click.option("--lock", type=_FILE, help="The hashed requirements it is made of, for an image.")
 @click.option("--libraries", type=_FILE, help="libraries.cdx.json of 'irc sbom', for an image.")
 @click.option("--manifest", type=_FILE, help="manifest.json of 'irc manifest', for KServe.")
@@ -30,6 +31,7 @@ def package(
     deps_pex: Path,
     base: Path | None,
     deps: Path | None,
+    code: Path | None,
     lock: Path | None,
     libraries: Path | None,
     manifest: Path | None,
@@ -42,7 +44,7 @@ def package(
     For KServe an image, a PEX, manifests and a build context; for one machine a Compose file in
     the manifests' place; for AWS Lambda an archive and a template.
 
-    Blobs of base and requirements, and the PEX's archives, are not copied: they belong beside what
+    Blobs of base, requirements and shared code, and the PEX's archives, are not copied: they belong beside what
     is written.
     """
     from irc.package.build import ImageInputs, Inputs
@@ -50,7 +52,7 @@ def package(
 
     with reported():
         image = None
-        if base is not None and deps is not None and lock is not None and libraries is not None:
-            image = ImageInputs(base, deps, lock, libraries, repository, manifest, helm)
+        if base and deps and code and lock and libraries:
+            image = ImageInputs(base, deps, code, lock, libraries, repository, manifest, helm)
         for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
             click.echo(f"warning: {warning}", err=True)

@@ -10,7 +10,6 @@ import io
 from typing import Literal, Protocol
 
 import deflate
-import zstandard
 
 from irc.oci.blobs import MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD, BlobFile
 
@@ -30,6 +29,8 @@ def compressor_version(compression: Compression) -> str:
     """What decides the bytes of compressed layers besides what they hold."""
     if compression == "gzip":
         return f"deflate {deflate.__version__}, level {GZIP_LEVEL}"
+    import zstandard  # which most images do without
+
     return f"zstandard {zstandard.__version__}, level {ZSTD_LEVEL}"
 
 
@@ -72,6 +73,8 @@ class _Stream(Protocol):
 
 
 def _zstd() -> _Stream:
+    import zstandard
+
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL, threads=0).compressobj()
 
 

@@ -10,8 +10,6 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,6 +106,10 @@ def build_third_party(
         ImageError: the folder is not a packed PEX, an archive in it is damaged, two distributions
             have modules of one name, or the system has ended a process that writes layers.
     """
+    # For whoever makes layers; `irc package`, which reads what was made, is quicker without.
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     groups = group(read_distributions(pex))
     warnings = check_collisions(groups)
     workers = min(len(groups), len(os.sched_getaffinity(0)), _MAX_WORKERS)

@@ -14,6 +14,7 @@ from irc.manifests.helm import chart
 from irc.manifests.image import with_image
 from irc.manifests.kustomize import kustomization
 from irc.oci.base import Base
+from irc.oci.blobs import Layer
 from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
 from irc.oci.errors import ImageError
@@ -25,17 +26,17 @@ from irc.package.code import (
     APP,
     Code,
     copy_documents,
+    files_digest,
     read_code,
     write_flow_layer,
-    write_shared_layer,
 )
 from irc.package.compatibility import check_compatibility
 from irc.package.context import write_context
 from irc.package.described import loaded_name
-from irc.package.function import write_function
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
 from irc.package.settings import USER, agent_environment, entry_point, image_labels
+from irc.package.shared_code import SharedCode
 from irc.package.version import VERSION_FILE, version_file
 
 # A registry with an optional port, then lower-case names: the OCI distribution specification.
@@ -65,6 +66,7 @@ class ImageInputs:
 
     base: Path
     deps: Path
+    code: Path
     lock: Path
     libraries: Path
     repository: str | None
@@ -94,10 +96,12 @@ def _package(inputs: Inputs, output: Path) -> tuple[str, ...]:
     code = read_code(agent, inputs.generated, inputs.sources)
     warnings: tuple[str, ...] = ()
     if agent.target == "lambda":
+        from irc.package.function import write_function
+
         warnings = write_function(agent, code.all, inputs.deps_pex, output)
     elif inputs.image is None:
         raise ImageError(
-            f"the target '{agent.target}' needs --base, --deps, --lock and --libraries"
+            f"the target '{agent.target}' needs --base, --deps, --code, --lock and --libraries"
         )
     else:
         _package_image(agent, code, inputs.image, inputs.deps_pex, inputs.sources, output)
@@ -110,7 +114,7 @@ def _package_image(
 ) -> None:
     """Write image, PEX, build context, and the manifests or Compose file.
 
-    Of the image's blobs only those of this agent are written: its code, configuration, manifest.
+    Of the image's blobs only those of this agent are written: the flow, configuration, manifest.
     """
     if inputs.repository is not None and not _REPOSITORY.fullmatch(inputs.repository):
         raise ImageError(
@@ -120,9 +124,12 @@ def _package_image(
     base = read_json(inputs.base, Base.from_json)
     third_party = read_json(inputs.deps, ThirdParty.from_json)
     pex_info = read_pex_info(deps_pex)
+    shared = read_json(inputs.code, SharedCode.from_json)
+    if shared.files_digest != files_digest(code.shared):
+        raise ImageError(f"{inputs.code}: made of other code than {sources} holds")
     check_compatibility(base, third_party, pex_info)
     code = _with_version(agent, code, base, third_party, output / "agent")
-    image = _write_image(agent, code, base, third_party, output / "image")
+    image = _write_image(agent, code, shared.layer, base, third_party, output / "image")
     reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
     _write_json(
         output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
@@ -188,6 +195,7 @@ def _compose(agent: Agent, image: Image, repository: str | None) -> str:
 def _write_image(
     agent: Agent,
     code: Code,
+    shared: Layer | None,
     base: Base,
     third_party: ThirdParty,
     root: Path,
@@ -196,8 +204,8 @@ def _write_image(
         *(ImageLayer(layer, "base") for layer in base.layers),
         *(ImageLayer(item.layer, "third-party") for item in third_party.layers),
     ]
-    if code.shared:
-        layers.append(ImageLayer(write_shared_layer(root, code), "first-party"))
+    if shared is not None:
+        layers.append(ImageLayer(shared, "first-party"))
     layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
     annotations = {
         "org.opencontainers.image.title": agent.name,

@@ -1,19 +1,18 @@
-"""The code of an agent: what it is made of, and the two layers that it becomes.
+"""The code of an agent: what it is made of, and the layer of what is the flow's own.
 
-First-party code that flows share lies below the flow's own files, so that an edit of a flow moves
-the top layer alone.
+First-party code that flows share lies below it, so that an edit of a flow moves the top layer alone.
 """
 
+import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from irc.oci.blobs import Layer
-from irc.oci.bytecode import compile_pyc, pyc_path
 from irc.oci.compression import GZIP_LEVEL_SMALLEST
 from irc.oci.errors import ImageError
-from irc.oci.layer import Entry, bytes_file, disk_file, write_layer
+from irc.oci.layer import disk_file, write_layer
 from irc.package.agent import Agent
 
 APP = "opt/agent/app"
@@ -67,22 +66,17 @@ def copy_documents(agent: Agent, generated: Path, sources: Path, output: Path) -
             shutil.copyfile(path, output / path.name)
 
 
-def write_shared_layer(root: Path, code: Code) -> Layer:
-    """Modules with their byte code: the file system is read-only when they are imported."""
-    return write_layer(root, _shared_entries(code.shared))
-
-
 def write_flow_layer(root: Path, code: Code) -> Layer:
     """Sources alone: the layer moves with every edit, and compiling them takes milliseconds."""
     entries = (disk_file(f"{APP}/{name}", path) for name, path in code.flow.items())
     return write_layer(root, entries, gzip_level=GZIP_LEVEL_SMALLEST)
 
 
-def _shared_entries(files: Files) -> Iterator[Entry]:
-    for name, path in files.items():
-        data = path.read_bytes()
-        yield bytes_file(f"{APP}/{name}", data)
-        if name.endswith(".py"):
-            byte_code = compile_pyc(data, f"/{APP}/{name}")
-            if byte_code is not None:
-                yield bytes_file(pyc_path(f"{APP}/{name}"), byte_code)
+def files_digest(files: Files) -> str:
+    """Over the digests of files by their paths; byte code does not count."""
+    lines = (
+        f"{name}\0{hashlib.sha256(files[name].read_bytes()).hexdigest()}\n"
+        for name in sorted(files)
+        if not name.endswith(".pyc")
+    )
+    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"

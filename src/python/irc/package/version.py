@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 
 from irc.package.agent import Agent
-from irc.package.code import Files
+from irc.package.code import Files, files_digest
 
 VERSION_FILE = "irc-version.json"
 SCHEMA_VERSION = 1
@@ -28,19 +28,9 @@ def version_file(agent: Agent, code: Files, layers_below: Iterable[str]) -> str:
         "compiler": agent.compiler,
         "ir_digest": agent.ir_digest,
         "platform_digest": _sha256(" ".join(layers_below)),
-        "code_digest": _code_digest(code),
+        "code_digest": files_digest(code),
     }
     return json.dumps(document, indent=2) + "\n"
-
-
-def _code_digest(code: Files) -> str:
-    """Over the digests of files by their paths; byte code does not count."""
-    lines = (
-        f"{name}\0{hashlib.sha256(code[name].read_bytes()).hexdigest()}\n"
-        for name in sorted(code)
-        if not name.endswith(".pyc")
-    )
-    return _sha256("".join(lines))
 
 
 def _sha256(text: str) -> str:
