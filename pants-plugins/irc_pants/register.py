@@ -28,6 +28,7 @@ from irc_pants.util_rules import (
     image_layers,
     irc_process,
     manifests,
+    registry_image,
 )
 
 
@@ -50,6 +51,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *agent_pex.rules(),
         *agent_tests.rules(),
         *manifests.rules(),
+        *registry_image.rules(),
         *check.rules(),
         *deploy.rules(),
         *fmt.rules(),

@@ -134,7 +134,21 @@ _IMAGE = """\
 import json, os, sys
 
 def main(argv):
+    if argv[0] == "fetch":
+        _, reference, _, into = argv
+        os.makedirs(into, exist_ok=True)
+        with open(f"{into}/{reference.rpartition(':')[2]}", "w") as file:
+            json.dump(dict(os.environ), file)
+        print(f"fetched to {os.path.realpath(into)}")
+        return 1 if "refused" in reference else 0
     kind, *rest, output = argv
+    fetched = None
+    if "--fetched" in rest:
+        fetched = rest[rest.index("--fetched") + 1] + "/" + rest[1].rpartition(":")[2]
+        if not os.path.exists(fetched):
+            print("Error: not fetched", file=sys.stderr)
+            return 1
+        fetched = os.path.realpath(fetched)
     if "fail" in str(rest):
         print("Error: no such image", file=sys.stderr)
         return 1
@@ -152,6 +166,7 @@ def main(argv):
                     for name in names
                 ),
                 "env": dict(os.environ),
+                "fetched": fetched,
             },
             file,
         )
@@ -293,10 +308,14 @@ def make_rule_runner(queries: Iterable[Any], *more_backends: Any) -> RuleRunner:
     return rule_runner
 
 
-def set_options(rule_runner: RuleRunner, changed: Mapping[str, str] = FrozenDict()) -> None:
-    """Set the options that every test has, but for some that are changed."""
+def set_options(
+    rule_runner: RuleRunner,
+    changed: Mapping[str, str] = FrozenDict(),
+    environment: Mapping[str, str] = FrozenDict(),
+) -> None:
+    """Set the options that every test has, but for some that are changed, and variables besides."""
     options = {**OPTIONS, **changed}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     # On the command line, they would overrule the fields of targets.
-    environment = {"PANTS_PYTHON_INTERPRETER_CONSTRAINTS": "['==3.11.*']"}
-    rule_runner.set_options(arguments, env=environment, env_inherit=INHERITED)
+    constraints = {"PANTS_PYTHON_INTERPRETER_CONSTRAINTS": "['==3.11.*']"}
+    rule_runner.set_options(arguments, env={**constraints, **environment}, env_inherit=INHERITED)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pants.build_graph.address import InvalidAddressError, MaybeAddress
 from pants.core.util_rules.system_binaries import BashBinary
 from pants.engine.addresses import Address, AddressInput
-from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
-from pants.engine.fs import EMPTY_DIGEST, Digest, GlobMatchErrorBehavior, PathGlobs
+from pants.engine.fs import Digest, GlobMatchErrorBehavior, PathGlobs
 from pants.engine.process import Process, ProcessCacheScope, ProcessResult
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.engine.target import WrappedTarget, WrappedTargetRequest
@@ -30,16 +29,10 @@ from irc_pants.base_image_target import (
 )
 from irc_pants.target_types import AgentFlowBaseImageField
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
+from irc_pants.util_rules.registry_image import RegistryImage, RegistryImageRequest
 
 # Images on disk, by path from the build root; any other name is a registry's.
 _ON_DISK = re.compile(r"(?P<kind>oci|oci-archive|docker-archive):(?P<path>[^/@][^@]*)(@.*)?")
-
-# Where skopeo finds credentials and their helpers, and how it reaches a registry.
-_REGISTRY_ENV = (
-    *("DOCKER_CONFIG", "HOME", "PATH", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"),
-    *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
-    *("SSL_CERT_DIR", "SSL_CERT_FILE"),
-)
 
 
 class BaseImageError(Exception):
@@ -200,27 +193,26 @@ async def make_debian_base_image(request: DebianBaseImageRequest) -> BaseImage:
 
 @rule
 async def take_existing_base_image(request: ExistingBaseImageRequest) -> BaseImage:
+    compression = f"--compression={request.compression}"
     match = _ON_DISK.fullmatch(request.reference)
-    image, environment = EMPTY_DIGEST, EnvironmentVars()
-    if match:
-        path = match["path"].rstrip("/")
-        image = await Get(
-            Digest,
-            PathGlobs(
-                [f"{path}/**" if match["kind"] == "oci" else path],
-                GlobMatchErrorBehavior.error,
-                description_of_origin=request.description_of_origin,
-            ),
-        )
-    else:
-        environment = await Get(EnvironmentVars, EnvironmentVarsRequest(_REGISTRY_ENV))
+    if match is None:
+        taken = await Get(RegistryImage, RegistryImageRequest(request.reference, (compression,)))
+        return BaseImage(taken.digest)
+    path = match["path"].rstrip("/")
+    image = await Get(
+        Digest,
+        PathGlobs(
+            [f"{path}/**" if match["kind"] == "oci" else path],
+            GlobMatchErrorBehavior.error,
+            description_of_origin=request.description_of_origin,
+        ),
+    )
     output = await Get(
         IrcOutput,
         IrcProcess(
-            ("image", "base", "--from", request.reference, f"--compression={request.compression}"),
+            ("image", "base", "--from", request.reference, compression),
             description=f"Take the base image {request.reference}",
             input_digest=image,
-            extra_env=FrozenDict(environment),
             level=LogLevel.INFO,
         ),
     )

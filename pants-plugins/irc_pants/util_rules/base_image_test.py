@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from pants.testutil.rule_runner import RuleRunner
 
 from irc_pants.dependency_inference import AgentFlowInferenceFieldSet, InferAgentFlowDependencies
 from irc_pants.target_types import AgentFlowBaseImageField
-from irc_pants.testutil.rule_runner import FLOW, make_rule_runner
+from irc_pants.testutil.rule_runner import FLOW, make_rule_runner, set_options
 from irc_pants.util_rules.base_image import BaseImage, BaseImageRequest
 
 DIGEST = "sha256:" + "0" * 64
@@ -101,12 +103,33 @@ def test_an_image_on_disk_that_is_missing_names_who_wants_it(rule_runner: RuleRu
 
 
 @pytest.mark.parametrize("reference", [f"registry.example.com/python@{DIGEST}", "images:registry"])
-def test_a_registry_may_ask_for_credentials(rule_runner: RuleRunner, reference: str) -> None:
+def test_a_registrys_image_does_not_depend_on_who_fetches_it(
+    rule_runner: RuleRunner, reference: str
+) -> None:
     run = base(rule_runner, reference)
     assert run["argv"][1].removeprefix("docker://") == f"registry.example.com/python@{DIGEST}"
-    assert {"HOME", "PATH"} <= set(run["env"])
+    assert not {"HOME", "HTTPS_PROXY", "IRC_HOST_SUITE"} & set(run["env"])
     assert "images" not in run["files"]
-    assert "IRC_HOST_SUITE" not in run["env"]
+    Path(run["fetched"]).unlink()
+
+
+def test_credentials_are_for_fetching_alone(rule_runner: RuleRunner) -> None:
+    proxy = f"http://user:{secrets.token_hex()}@proxy.example.com"
+    set_options(rule_runner, environment={"HTTPS_PROXY": proxy})
+    digest = secrets.token_hex()  # of an image that no earlier run of this test has fetched
+    run = base(rule_runner, f"registry.example.com/python@sha256:{digest}")
+    assert proxy not in str(run)
+    fetched = json.loads(Path(run["fetched"]).read_text())
+    assert fetched["HTTPS_PROXY"] == proxy
+    assert {"HOME", "PATH"} <= set(fetched)
+    Path(run["fetched"]).unlink()  # of a folder that all builds of this machine share
+    set_options(rule_runner)
+
+
+def test_a_registry_that_refuses_is_told(rule_runner: RuleRunner) -> None:
+    digest = secrets.token_hex()
+    said = refusal(rule_runner, f"registry.example.com/refused@sha256:{digest}")
+    assert f"Fetch the base image registry.example.com/refused@sha256:{digest}: fetched to" in said
 
 
 def test_locked_packages_do_not_depend_on_the_machine(rule_runner: RuleRunner) -> None:

@@ -126,12 +126,14 @@ class IrcProcess:
     Attributes:
         argv: the subcommand and its arguments, without `--output-dir`.
         output_files: those that it rewrites; then there is no OUTPUT_DIR.
+        has_output: whether it writes anything but to CACHE_DIR.
     """
 
     argv: tuple[str, ...]
     description: str = dataclasses.field(compare=False)
     input_digest: Digest = EMPTY_DIGEST
     output_files: tuple[str, ...] = ()
+    has_output: bool = True
     extra_env: FrozenDict[str, str] = dataclasses.field(default_factory=FrozenDict)
     level: LogLevel = LogLevel.DEBUG
     cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
@@ -246,6 +248,7 @@ async def compile_byte_code(request: ByteCodeRequest) -> ByteCode:
 
 @rule
 async def setup_irc_process(request: IrcProcess) -> Process:
+    output_dirs = (OUTPUT_DIR,) if request.has_output and not request.output_files else ()
     tool, environment = await MultiGet(
         Get(IrcTool, IrcCommand(request.argv[0])),
         # The time that outputs hold, where they hold one.
@@ -255,7 +258,10 @@ async def setup_irc_process(request: IrcProcess) -> Process:
         Process,
         VenvPexProcess(
             tool.requirements,
-            argv=(*request.argv, *(() if request.output_files else ("--output-dir", OUTPUT_DIR))),
+            argv=(
+                *request.argv,
+                *(part for name in output_dirs for part in ("--output-dir", name)),
+            ),
             input_digest=request.input_digest,
             # Compiled nodes: a process that runs at all finds those that have not changed.
             append_only_caches={"irc_compiler": CACHE_DIR},
@@ -270,7 +276,7 @@ async def setup_irc_process(request: IrcProcess) -> Process:
                 ),
             },
             output_files=request.output_files or None,
-            output_directories=None if request.output_files else (OUTPUT_DIR,),
+            output_directories=output_dirs or None,
             description=request.description,
             level=request.level,
             cache_scope=request.cache_scope,

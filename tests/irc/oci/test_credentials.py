@@ -32,7 +32,9 @@ def logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_right_is_missing(said: str) -> None:
     hint = refusal_hint(REFERENCE, said)
-    assert hint == "'bot' is logged in to registry.example.com, and lacks the right to do this there"
+    assert (
+        hint == "'bot' is logged in to registry.example.com, and lacks the right to do this there"
+    )
 
 
 @pytest.mark.usefixtures("logged_in")
@@ -53,7 +55,9 @@ def test_denied_to_whoever_is_not_logged_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "none.json"))
-    assert LOG_IN in str(refusal_hint(f"{REFERENCE}@sha256:{'0' * 64}", "requested access is denied"))
+    assert LOG_IN in str(
+        refusal_hint(f"{REFERENCE}@sha256:{'0' * 64}", "requested access is denied")
+    )
 
 
 def test_other_failures_are_no_refusals() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from irc.oci.blobs import MEDIA_TYPE_INDEX, blob_path
 from irc.oci.errors import ImageError
-from irc.oci.existing import take_base
+from irc.oci.existing import fetch_image, take_base
 from tests.irc.oci.test_existing import AMD64, ARM64, write_example, write_index
 
 # user "puller", password "pull-password"
@@ -83,6 +83,18 @@ def pushed(registry: str, folder: Path) -> str:
     return digest
 
 
+def log_in(registry: str) -> None:
+    subprocess.run(
+        ["skopeo", "login", "--username=puller", "--password-stdin", registry],
+        input=b"pull-password",
+        check=True,
+    )
+
+
+def log_out(registry: str) -> None:
+    subprocess.run(["skopeo", "logout", registry], check=True)
+
+
 def test_image_of_an_index_by_the_digest_that_skopeo_tells(registry: str, tmp_path: Path) -> None:
     """``skopeo inspect`` of a tag, as the documentation has it, tells the digest of the index."""
     layout = tmp_path / "image"
@@ -97,11 +109,7 @@ def test_image_of_an_index_by_the_digest_that_skopeo_tells(registry: str, tmp_pa
     reference = f"{registry}/example:1"
     command = ["skopeo", "copy", "--all", "--quiet", f"oci:{layout}", f"docker://{reference}"]
     subprocess.run([*command, "--dest-creds=puller:pull-password"], check=True)
-    subprocess.run(
-        ["skopeo", "login", "--username=puller", "--password-stdin", registry],
-        input=b"pull-password",
-        check=True,
-    )
+    log_in(registry)
     command = ["skopeo", "inspect", "--format", "{{.Digest}}", f"docker://{reference}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert told == digest
@@ -131,6 +139,39 @@ def test_registry_with_a_file_of_credentials(
     assert tagged == base
     with pytest.raises(ImageError, match="skopeo could not fetch"):
         take_base(f"{registry}/example@sha256:{'0' * 64}", AMD64, tmp_path / "out")
+
+
+def test_fetched_image_is_taken_without_the_registry(registry: str, tmp_path: Path) -> None:
+    """As another process does that has no credentials, from a folder that holds others as well."""
+    digest = pushed(registry, tmp_path)
+    reference, kept = f"{registry}/example@{digest}", tmp_path / "kept"
+    with pytest.raises(ImageError, match=f"kept: has no blob {digest}"):
+        take_base(reference, AMD64, tmp_path / "out", fetched=kept)
+    log_in(registry)
+    fetch_image(reference, AMD64, kept)
+    log_out(registry)
+    taken = take_base(reference, AMD64, tmp_path / "out", fetched=kept)
+    assert taken == take_base(f"{tmp_path / 'image'}@{digest}", AMD64, tmp_path / "out")
+    fetch_image(reference, AMD64, kept)  # nothing is left to ask for
+
+
+def test_fetched_image_that_is_damaged_is_fetched_anew(registry: str, tmp_path: Path) -> None:
+    digest = pushed(registry, tmp_path)
+    reference, kept = f"{registry}/example@{digest}", tmp_path / "kept"
+    log_in(registry)
+    fetch_image(reference, AMD64, kept)
+    blobs = {blob: blob.read_bytes() for blob in (kept / "blobs/sha256").iterdir()}
+    for blob in blobs:
+        blob.write_bytes(b"half")
+    with pytest.raises(ImageError, match="damaged"):
+        take_base(reference, AMD64, tmp_path / "out", fetched=kept)
+    fetch_image(reference, AMD64, kept)
+    assert {blob: blob.read_bytes() for blob in blobs} == blobs
+
+
+def test_fetching_takes_a_digest(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="'example.com/a:1' must be given by its digest"):
+        fetch_image("docker://example.com/a:1", AMD64, tmp_path)
 
 
 def test_registry_with_a_credential_helper(

@@ -50,6 +50,8 @@ def image() -> None:
     help="An image to build on: oci:FOLDER, oci-archive:FILE, docker-archive:FILE, or a registry's "
     "with @sha256:DIGEST. Default: Debian packages of this machine's own suite.",
 )
+@click.option("--fetched", type=_FOLDER,
+              help="Where 'irc image fetch' has put a registry's image, which then is not asked.")  # fmt: skip
 @click.option("--lock", type=_FILE, help="The Debian packages, as 'irc image lock' wrote them.")
 @_PACKAGES
 @_PLATFORM
@@ -57,6 +59,7 @@ def image() -> None:
 def base(
     output_dir: Path,
     reference: str | None,
+    fetched: Path | None,
     lock: Path | None,
     packages: tuple[str, ...],
     platform: str | None,
@@ -75,8 +78,21 @@ def base(
             if lock is not None or packages:
                 raise click.UsageError("--lock and --package go without --from")
             wanted = Platform.parse(platform or _own_platform())
-            built = take_base(reference, wanted, output_dir, compression)
+            built = take_base(reference, wanted, output_dir, compression, fetched)
         _write_json(output_dir / "base.json", built.to_json())
+
+
+@image.command()
+@click.argument("reference", metavar="IMAGE")
+@click.option("--into", type=_FOLDER, required=True, help="Where blobs/ is; what is there stays.")
+@_PLATFORM
+def fetch(reference: str, into: Path, platform: str | None) -> None:
+    """Fetch an image of a registry, given with @sha256:DIGEST, for 'irc image base'."""
+    from irc.oci.base import Platform
+    from irc.oci.existing import fetch_image
+
+    with reported():
+        fetch_image(reference, Platform.parse(platform or _own_platform()), into)
 
 
 @image.command()

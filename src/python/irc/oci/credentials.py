@@ -25,9 +25,7 @@ def refusal_hint(reference: str, said: str) -> str | None:
     user = _logged_in(reference) if is_right else None
     if user is not None:
         return f"'{user}' is logged in to {registry}, and lacks the right to do this there"
-    return (
-        f"log in with 'skopeo login {registry}', or name the credentials' file in REGISTRY_AUTH_FILE"
-    )
+    return f"log in with 'skopeo login {registry}', or name the credentials' file in REGISTRY_AUTH_FILE"
 
 
 def _logged_in(reference: str) -> str | None:

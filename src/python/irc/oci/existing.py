@@ -9,6 +9,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -26,7 +27,16 @@ from irc.oci.blobs import (
 from irc.oci.compression import MEDIA_TYPES, CompressedWriter, Compression, compressor_version
 from irc.oci.errors import ImageError
 from irc.oci.reading import DAMAGED, DOCKER_LAYER, HashedReader, opened_layer
-from irc.oci.sources import ArchiveSource, Source, opened_source, read_document
+from irc.oci.sources import (
+    ArchiveSource,
+    LayoutSource,
+    RegistrySource,
+    Source,
+    no_digest,
+    opened_source,
+    read_document,
+    without_tag,
+)
 
 _REFERENCE = re.compile(r"(?P<place>.+?)(@(?P<digest>sha256:[0-9a-f]{64}))?")
 _COPY_BYTES = 1 << 20
@@ -41,8 +51,33 @@ _INTERPRETER = re.compile(r"(\./)?usr/(local/)?bin/python(?P<version>3\.\d+)")
 _INHERITED = ("Env", "Labels", "Volumes")
 
 
+def fetch_image(reference: str, platform: Platform, output: Path) -> None:
+    """Lay the blobs of a registry's image below ``output``, for ``take_base``; those there stay.
+
+    Args:
+        reference: a name with ``@sha256:…``.
+        platform: which image of an index to fetch.
+    Raises:
+        ImageError: no digest, no such image, or the registry refuses.
+    """
+    name, _, digest = reference.removeprefix("docker://").partition("@")
+    if not digest:
+        raise no_digest(name)
+    source = RegistrySource(without_tag(name), output)
+    try:
+        manifest = _manifest(source, digest, platform)
+        for blob in (manifest["config"], *manifest["layers"]):
+            source.open(blob["digest"]).close()
+    except (KeyError, TypeError, ValueError) as error:
+        raise ImageError(f"{name}: its documents are not those of an image ({error!r})") from error
+
+
 def take_base(
-    reference: str, platform: Platform, output: Path, compression: Compression = "gzip"
+    reference: str,
+    platform: Platform,
+    output: Path,
+    compression: Compression = "gzip",
+    fetched: Path | None = None,
 ) -> Base:
     """Copy the layers of an image into ``output``.
 
@@ -51,13 +86,19 @@ def take_base(
             that holds one image needs no digest.
         platform: which image of an index to take.
         compression: of layers that are not compressed, as archives of Docker have them.
+        fetched: where ``fetch_image`` has put the image of a registry, which then is not asked.
     Raises:
         ImageError: no digest, no such image, another platform, or something damaged.
     """
     match = _REFERENCE.fullmatch(reference)
     assert match is not None  # the pattern takes any text
     digest = match["digest"]
-    with opened_source(match["place"], digest) as source:
+    opened = (
+        opened_source(match["place"], digest)
+        if fetched is None
+        else nullcontext(LayoutSource(fetched))
+    )
+    with opened as source:
         try:
             if isinstance(source, ArchiveSource) and "oci-layout" not in source.names:
                 base = _from_docker_archive(source, digest, platform, output, compression)

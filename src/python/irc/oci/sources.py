@@ -4,6 +4,7 @@ An image is named as skopeo names it: ``oci:<folder>``, ``oci-archive:<file>``,
 ``docker-archive:<file>`` or ``docker://<reference>``; without such a prefix what lies on disk decides.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from irc.oci.blobs import blob_path
+from irc.oci.blobs import MEDIA_TYPE_MANIFEST, blob_path, write_blob
 from irc.oci.credentials import refusal_hint
 from irc.oci.errors import ImageError
 
@@ -60,13 +61,18 @@ def opened_source(place: str, digest: str | None) -> Iterator[Source]:
     elif transport is None and name.startswith(("/", "./", "../")):
         raise ImageError(f"{name}: no such file or folder")
     elif digest is None:
-        raise ImageError(
-            f"the image '{name}' must be given by its digest: {name}@sha256:…; "
-            f"to find it: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}"
-        )
+        raise no_digest(name)
     else:
         with tempfile.TemporaryDirectory(prefix="irc-base-") as folder:
-            yield RegistrySource(_without_tag(name), Path(folder))
+            yield RegistrySource(without_tag(name), Path(folder))
+
+
+def no_digest(name: str) -> ImageError:
+    """The error of a registry's image without a digest."""
+    return ImageError(
+        f"the image '{name}' must be given by its digest: {name}@sha256:…; "
+        f"to find it: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}"
+    )
 
 
 class LayoutSource:
@@ -130,7 +136,7 @@ class RegistrySource:
     def __init__(self, repository: str, root: Path) -> None:
         """Args:
         repository: with its registry, without a tag.
-        root: an empty folder of the caller's.
+        root: a folder of the caller's; what is there whole is not fetched.
         """
         self._repository = repository
         self._root = root
@@ -138,22 +144,27 @@ class RegistrySource:
 
     def open(self, name: str) -> IO[bytes]:
         path = blob_path(self._root, name)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if not _is_whole(path, name):
             if name in self._owners:
                 self._fetch_blobs(self._owners[name])
             else:
-                self._fetch_manifest(name, path)
+                self._fetch_manifest(name)
+        if name not in self._owners:
+            self._note_blobs(name, path)
         try:
             return path.open("rb")
         except FileNotFoundError:
             raise ImageError(f"the registry's image has no {_said(name)}") from None
 
-    def _fetch_manifest(self, digest: str, path: Path) -> None:
+    def _fetch_manifest(self, digest: str) -> None:
         reference = f"{self._repository}@{digest}"
         raw = _skopeo(reference, "inspect", "--raw", f"docker://{reference}")
-        path.write_bytes(raw)
-        document = json.loads(raw)
+        found = write_blob(self._root, MEDIA_TYPE_MANIFEST, raw).digest
+        if found != digest:
+            raise ImageError(f"{reference}: the registry answers with {found}")
+
+    def _note_blobs(self, digest: str, manifest: Path) -> None:
+        document = json.loads(manifest.read_bytes())
         if "layers" in document:
             for blob in (document["config"], *document["layers"]):
                 self._owners[blob["digest"]] = digest
@@ -183,11 +194,19 @@ def read_document(source: Source, name: str) -> Any:
             raise ImageError(f"{_said(name)} of the image is not JSON: {error}") from None
 
 
+def _is_whole(blob: Path, digest: str) -> bool:
+    try:
+        with blob.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == digest
+    except FileNotFoundError:
+        return False
+
+
 def _said(name: str) -> str:
     return f"blob {name}" if name.startswith("sha256:") else name
 
 
-def _without_tag(name: str) -> str:
+def without_tag(name: str) -> str:
     """A registry takes a tag or a digest, and skopeo not both."""
     return re.sub(r":[\w][\w.-]*$", "", name)
 
