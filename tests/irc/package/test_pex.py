@@ -19,15 +19,23 @@ from tests.irc.oci.listing import members
 from tests.irc.package.agent_files import LOADER
 
 
-def write_wheel(folder: Path) -> Path:
-    """A wheel as its format (PEP 427) asks for, with a script and a data file."""
+def write_wheel(folder: Path, root: str, other: str) -> Path:
+    """A wheel as its format (PEP 427) asks for, with all kinds of files.
+
+    Args:
+        root: what its own modules are, ``purelib`` or ``platlib``.
+        other: what its module in ``.data`` is.
+    """
     info = "greeter-1.0.dist-info"
+    is_pure = "true" if root == "purelib" else "false"
     files = {
         "greeter.py": "def greet(name):\n    return f'hello {name}'\n",
+        f"greeter-1.0.data/{other}/greeter_other.py": "",
         "greeter-1.0.data/scripts/greet": "#!python\n",
+        "greeter-1.0.data/headers/greeter.h": "int greet();\n",
         "greeter-1.0.data/data/share/greeter.txt": "data",
         f"{info}/METADATA": "Metadata-Version: 2.1\nName: greeter\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {is_pure}\nTag: py3-none-any\n",
     }
     wheel = folder / "greeter-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -40,9 +48,12 @@ def write_wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def requirements(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed PEX of one distribution and no code, by pex itself."""
     folder = tmp_path_factory.mktemp("requirements")
-    wheel = write_wheel(folder)
+    return packed_pex(folder, write_wheel(folder, "purelib", "platlib"))
+
+
+def packed_pex(folder: Path, wheel: Path) -> Path:
+    """A packed PEX of one distribution and no code, by pex itself."""
     command = [sys.executable, "-m", "pex", "--no-index", "--layout=packed", str(wheel)]
     subprocess.run(
         [*command, "--output-file", str(folder / "deps.pex")],
@@ -119,6 +130,21 @@ def test_empty_code_has_the_hash_that_pex_gives_it(requirements: Path) -> None:
     assert code_hash({}) == read_pex_info(requirements)["code_hash"]
 
 
+# Scripts and headers are left out.
+INSTALLED = [
+    f"opt/agent/site-packages/{name}"
+    for name in (
+        "greeter-1.0.dist-info/METADATA",
+        "greeter-1.0.dist-info/WHEEL",
+        "greeter.py",
+        "__pycache__/greeter.cpython-311.pyc",
+        "greeter_other.py",
+        "__pycache__/greeter_other.cpython-311.pyc",
+        "share/greeter.txt",
+    )
+]
+
+
 def test_layers_read_what_pex_writes(requirements: Path, tmp_path: Path) -> None:
     """Guards the knowledge of ``.deps``; pex may change it with a new version."""
     assert pex.version.__version__.startswith("2.")
@@ -126,13 +152,14 @@ def test_layers_read_what_pex_writes(requirements: Path, tmp_path: Path) -> None
     assert distribution.requirement == "greeter==1.0"
     (item,) = build_third_party(requirements, tmp_path)[0].layers
     names = [member.name for member in members(tmp_path, item.layer) if member.isreg()]
-    prefix = "opt/agent/site-packages"
-    assert names == [
-        f"{prefix}/greeter-1.0.dist-info/METADATA",
-        f"{prefix}/greeter-1.0.dist-info/WHEEL",
-        f"{prefix}/greeter.py",
-        f"{prefix}/__pycache__/greeter.cpython-311.pyc",
-    ]
+    assert names == INSTALLED
+
+
+def test_modules_of_the_other_kind_are_there(tmp_path: Path) -> None:
+    pex = packed_pex(tmp_path, write_wheel(tmp_path, "platlib", "purelib"))
+    (item,) = build_third_party(pex, tmp_path)[0].layers
+    names = [member.name for member in members(tmp_path, item.layer) if member.isreg()]
+    assert names == INSTALLED
 
 
 def test_loader_of_an_unknown_make_is_refused(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def without_repetitions(layer: Sequence[Distribution]) -> tuple[Distribution, ..
         replace(
             distribution,
             files={
-                path: checksum
-                for path, checksum in distribution.files.items()
+                path: packed
+                for path, packed in distribution.files.items()
                 if owners[path] == distribution.name
             },
         )
@@ -74,9 +74,9 @@ def _shared_files(distributions: Sequence[Distribution]) -> Iterator[_Shared]:
     owners: dict[str, Distribution] = {}
     shared: dict[tuple[str, str], list[str]] = {}
     for distribution in distributions:
-        for path, checksum in distribution.files.items():
+        for path, packed in distribution.files.items():
             other = owners.get(path)
-            if other is not None and other.files[path] != checksum:
+            if other is not None and other.files[path] != packed:
                 shared.setdefault((other.name, distribution.name), []).append(path)
             owners[path] = distribution
     by_name = {distribution.name: distribution for distribution in distributions}
@@ -94,7 +94,7 @@ def _is_code(path: str, shared: _Shared) -> bool:
 
 def _read(distribution: Distribution, path: str) -> bytes:
     with zipfile.ZipFile(distribution.archive) as archive:
-        return archive.read(path)
+        return archive.read(distribution.files[path].member)
 
 
 def _shared_commands(distributions: Sequence[Distribution]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Third-party distributions as a packed PEX holds them.
 
 ``.deps`` of a packed PEX has one zip archive a distribution, named as its wheel: the files of
-``site-packages`` at the top, scripts and data files in a stash folder beside them, and a
+``site-packages`` at the top, what was in the wheel's ``.data`` in a stash folder beside them, and a
 ``.layout.json`` that names the latter. The archives are read in place: nothing is unpacked to disk.
 """
 
@@ -10,7 +10,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,22 @@ from irc.oci.layer import Entry, File, bytes_file
 from irc.oci.pruning import is_needed
 
 _LAYOUT = ".layout.json"
+
+# Folders of the stash whose files go where those at the top do: modules of a wheel that has both kinds,
+# and data, as `pip install --target` lays it. The others are scripts and headers.
+_SPREAD = ("purelib", "platlib", "data")
+
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
 @dataclass(frozen=True)
-class Checksum:
-    """Of a file in an archive: bytes and CRC-32."""
+class Packed:
+    """A file in an archive: bytes, CRC-32, and what the archive calls it. Equal ones hold the same."""
 
     size: int
     crc: int
+    member: str = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,14 @@ class Distribution:
     """One distribution of the PEX.
 
     Attributes:
-        files: what an image takes, in the order of paths.
+        files: what an image takes, by path below ``site-packages`` and in the order of paths.
         commands: names of the scripts that an installer would make, which images do without.
     """
 
     name: str
     version: str
     archive: Path
-    files: Mapping[str, Checksum]
+    files: Mapping[str, Packed]
     commands: tuple[str, ...] = ()
 
     @property
@@ -55,7 +61,7 @@ class Distribution:
     @property
     def size(self) -> int:
         """Bytes of the files."""
-        return sum(checksum.size for checksum in self.files.values())
+        return sum(packed.size for packed in self.files.values())
 
 
 def read_pex_info(pex: Path) -> dict[str, Any]:
@@ -111,17 +117,25 @@ def _read_distribution(archive: Path) -> Distribution:
         with zipfile.ZipFile(archive) as opened:
             stash = json.loads(opened.read(_LAYOUT)).get("stash_dir")
             files = {
-                member.filename: Checksum(member.file_size, member.CRC)
+                path: Packed(member.file_size, member.CRC, member.filename)
                 for member in opened.infolist()
                 if not member.is_dir()
-                and member.filename != _LAYOUT
-                and member.filename.split("/", 1)[0] != stash
-                and is_needed(member.filename)
+                and (path := _installed(member.filename, stash)) is not None
+                and is_needed(path)
             }
             commands = _commands(opened, files)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ImageError(f"{archive}: not a distribution of a packed PEX: {error}") from error
     return Distribution(name, version, archive, dict(sorted(files.items())), commands)
+
+
+def _installed(member: str, stash: str | None) -> str | None:
+    """The path below ``site-packages`` that a file of an archive gets; None where it gets none."""
+    top, _, rest = member.partition("/")
+    if top == stash:
+        kind, _, path = rest.partition("/")
+        return path if kind in _SPREAD else None
+    return member if member != _LAYOUT else None
 
 
 def _commands(archive: zipfile.ZipFile, files: Iterable[str]) -> tuple[str, ...]:
@@ -138,15 +152,15 @@ def _commands(archive: zipfile.ZipFile, files: Iterable[str]) -> tuple[str, ...]
 def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
     """The files of one distribution below ``prefix``, each module followed by its byte code."""
     with zipfile.ZipFile(distribution.archive) as archive:
-        for name in distribution.files:
+        for name, packed in distribution.files.items():
             path = f"{prefix}/{name}"
             if name.endswith(".py"):
-                source = archive.read(name)
+                source = archive.read(packed.member)
                 yield bytes_file(path, source)
                 code = compile_pyc(source, f"/{path}")
                 if code is not None:
                     yield bytes_file(pyc_path(path), code)
             else:
-                member = archive.getinfo(name)
+                member = archive.getinfo(packed.member)
                 executable = bool(member.external_attr >> 16 & 0o100)  # a program within a package
                 yield File(path, partial(archive.open, member), member.file_size, executable)
