@@ -11,7 +11,7 @@ from typing import Any
 
 from report import Row, Target, row
 
-from irc.package.build import ImageInputs, Inputs, package
+from irc.package.build import ImageInputs, Inputs, PlatformInputs, package
 from irc.publishing.registry import Registry
 from tests.e2e.repackaging import FLOW, Workshop, add_blobs
 from tests.standins.registry_server import running_registry
@@ -88,12 +88,11 @@ def package_one(name: str, workshop: Workshop, compiled: Path, folder: Path) -> 
     else:
         shutil.copytree(compiled / "sources", own, ignore=shutil.ignore_patterns("flows"))
     shutil.copytree(compiled / "sources/flows" / name, own / "flows" / name)
+    below = (workshop.folder / f"{name}.json" for name in ("base", "deps", "libraries.cdx"))
     image = ImageInputs(
-        base=workshop.folder / "base.json",
-        deps=workshop.folder / "deps.json",
+        platforms=(PlatformInputs(*below),),
         code=workshop.folder / "code" / "code.json",
         lock=workshop.package / "context/requirements.txt",
-        libraries=workshop.folder / "libraries.cdx.json",
         repository=None,
         manifest=workshop.folder / "manifest.json",
     )

@@ -18,6 +18,8 @@ from pants.engine.target import (
 from pants.source.filespec import Filespec
 from pants.util.strutil import help_text, softwrap
 
+from irc_pants.platforms import PlatformsField
+
 _BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 
@@ -104,6 +106,17 @@ class OciBaseImagePackagesField(StringSequenceField):
     )
 
 
+class OciBaseImagePlatformsField(PlatformsField):
+    help = help_text(
+        """
+        What `lock` has packages for: `linux/amd64`, `linux/arm64`. Those of an agent must be among
+        them. Goes with `lock`.
+
+        If unset, the platform of the machine that writes the lock.
+        """
+    )
+
+
 class OciBaseImageTarget(Target):
     alias = "oci_base_image"
     core_fields = (
@@ -114,6 +127,7 @@ class OciBaseImageTarget(Target):
         OciBaseImageDigestField,
         OciBaseImageLockField,
         OciBaseImagePackagesField,
+        OciBaseImagePlatformsField,
     )
     help = help_text(
         """
@@ -153,6 +167,7 @@ class OciBaseImageTarget(Target):
         for field, partners in (
             (OciBaseImageDigestField, ("layout", "archive")),
             (OciBaseImagePackagesField, ("lock",)),
+            (OciBaseImagePlatformsField, ("lock",)),
         ):
             if self[field].value is not None and given[0] not in partners:
                 raise InvalidTargetException(

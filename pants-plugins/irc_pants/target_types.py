@@ -36,6 +36,7 @@ from pants.engine.target import (
 from pants.util.strutil import help_text, softwrap
 
 from irc_pants.naming import agent_path, is_flow
+from irc_pants.platforms import PlatformsField
 
 _OVERLAY = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
 
@@ -119,6 +120,20 @@ class AgentFlowImageCompressionField(StringField):
         How the layers of base and requirements are compressed that are made here: `gzip`, which every
         tool reads, or `zstd`, a quarter smaller, for registries and container engines of 2020 and
         later. The small layers of code are gzip.
+        """
+    )
+
+
+class AgentFlowPlatformsField(PlatformsField):
+    help = help_text(
+        """
+        What the image is for: `["linux/amd64", "linux/arm64"]` gives an image index. For other
+        platforms than the build machine's nothing is run: wheels are taken from the lock's indexes,
+        so each requirement needs one, and byte code is made here. `base_image` must have these
+        platforms; one of Debian packages is made for `linux/amd64` and `linux/arm64`. `agent.pex`
+        stays for the build machine.
+
+        If unset, the build machine's platform.
         """
     )
 
@@ -221,6 +236,7 @@ class AgentFlowTarget(Target):
         AgentFlowLayoutField,
         AgentFlowBaseImageField,
         AgentFlowImageCompressionField,
+        AgentFlowPlatformsField,
         AgentFlowImageRepositoriesField,
         AgentFlowImageTagsField,
         AgentFlowSkipPublishField,

@@ -10,9 +10,10 @@ from pathlib import Path
 from irc.oci.base import Platform
 from irc.oci.blobs import MEDIA_TYPE_MANIFEST, Layer, blob_path, write_blob
 from irc.oci.debian_root import ENVIRONMENT
-from irc.oci.image import ImageLayer, write_image
+from irc.oci.image import ImageLayer
 from irc.oci.layer import disk_file, write_layer
 from tests.e2e.running import SEARCH_PATH, Podman, tool
+from tests.irc.oci.single_image import write_single_image
 
 WHEELS = "/wheels"
 # python3-pip of Debian.
@@ -66,7 +67,7 @@ def _write_image(
     root: Path, platform: Platform, layers: list[ImageLayer], environment: list[str]
 ) -> None:
     """Write an image with a history, without which buildah 1.28 builds nothing on it."""
-    written = write_image(root, platform, layers, {"Env": environment}, {})
+    written = write_single_image(root, platform, layers, {"Env": environment}, {})
     config = json.loads(blob_path(root, written.config.digest).read_bytes())
     config["history"] = [{"created_by": item.role} for item in layers]
     manifest = json.loads(blob_path(root, written.manifest.digest).read_bytes())

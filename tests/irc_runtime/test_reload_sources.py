@@ -74,8 +74,8 @@ FOLDERS: dict[str, Damage] = {
     "the code is incomplete or changed": lambda app: (app / "shop/agent.py").unlink(),
     "the code is incomplete or changed: it": lambda app: cut(app / "shop/agent.py"),
     "the code is incomplete or changed: it is": lambda app: (app / "json.py").write_text(""),
-    "has schema_version 2, expected 1": lambda app: edit(
-        app / "irc-version.json", schema_version=2
+    "has schema_version 3, expected 2": lambda app: edit(
+        app / "irc-version.json", schema_version=3
     ),
     "it is the agent 'other', this is 'sample'": lambda app: edit(
         app / "irc-version.json", name="other"

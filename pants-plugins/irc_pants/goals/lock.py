@@ -25,7 +25,11 @@ from pants.engine.target import AllUnexpandedTargets
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
-from irc_pants.base_image_target import OciBaseImageLockField, OciBaseImagePackagesField
+from irc_pants.base_image_target import (
+    OciBaseImageLockField,
+    OciBaseImagePackagesField,
+    OciBaseImagePlatformsField,
+)
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
 
 
@@ -43,29 +47,36 @@ class GenerateBaseImageLock(GenerateLockfile):
 
     Attributes:
         packages: what it shall have besides the interpreter.
+        platforms: none is the machine's own.
     """
 
     packages: tuple[str, ...]
+    platforms: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class BaseImageLocks:
-    """The packages of each lock, by its path; targets with one lock add up theirs."""
+    """The packages and platforms of each lock, by its path; targets with one lock add up theirs."""
 
-    packages: tuple[tuple[str, tuple[str, ...]], ...]
+    locks: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 
 @rule
 async def find_base_image_locks(targets: AllUnexpandedTargets) -> BaseImageLocks:
     packages: dict[str, set[str]] = {}
+    platforms: dict[str, set[str]] = {}
     for target in targets:
         path = (
             target[OciBaseImageLockField].path if target.has_field(OciBaseImageLockField) else None
         )
         if path is not None:
             packages.setdefault(path, set()).update(target[OciBaseImagePackagesField].value or ())
+            platforms.setdefault(path, set()).update(target[OciBaseImagePlatformsField].value or ())
     return BaseImageLocks(
-        tuple((path, tuple(sorted(names))) for path, names in sorted(packages.items()))
+        tuple(
+            (path, tuple(sorted(packages[path])), tuple(sorted(platforms[path])))
+            for path in sorted(packages)
+        )
     )
 
 
@@ -74,7 +85,7 @@ async def name_base_image_locks(
     _: KnownBaseImageLocksRequest, locks: BaseImageLocks
 ) -> KnownUserResolveNames:
     return KnownUserResolveNames(
-        names=tuple(path for path, _ in locks.packages),
+        names=tuple(path for path, *_ in locks.locks),
         option_name="the field `lock` of `oci_base_image` targets",
         requested_resolve_names_cls=RequestedBaseImageLocks,
     )
@@ -85,8 +96,14 @@ async def request_base_image_locks(
     requested: RequestedBaseImageLocks, locks: BaseImageLocks
 ) -> UserGenerateLockfiles:
     return UserGenerateLockfiles(
-        GenerateBaseImageLock(resolve_name=path, lockfile_dest=path, diff=False, packages=packages)
-        for path, packages in locks.packages
+        GenerateBaseImageLock(
+            resolve_name=path,
+            lockfile_dest=path,
+            diff=False,
+            packages=packages,
+            platforms=platforms,
+        )
+        for path, packages, platforms in locks.locks
         if path in requested
     )
 
@@ -102,7 +119,11 @@ async def generate_base_image_lock(request: GenerateBaseImageLock) -> GenerateLo
     output = await Get(
         IrcOutput,
         IrcProcess(
-            ("image", "lock", f"--name={name}", *(f"--package={it}" for it in request.packages)),
+            (
+                *("image", "lock", f"--name={name}"),
+                *(f"--package={it}" for it in request.packages),
+                *(f"--platform={it}" for it in request.platforms),
+            ),
             description=f"Lock the Debian packages of {request.lockfile_dest}",
             level=LogLevel.INFO,
             # Mirrors move.

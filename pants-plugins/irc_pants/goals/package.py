@@ -24,12 +24,16 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
 )
+from pants.engine.platform import Platform
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
+from pants.engine.target import InvalidFieldException
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
+from pants.util.strutil import softwrap
 
 from irc_pants.flow_references import FlowReferences, FlowReferencesRequest
 from irc_pants.naming import summary_path
+from irc_pants.platforms import is_native
 from irc_pants.subsystem import Irc
 from irc_pants.target_types import (
     AgentFlowBaseImageField,
@@ -38,6 +42,7 @@ from irc_pants.target_types import (
     AgentFlowImageRepositoriesField,
     AgentFlowLayoutField,
     AgentFlowOverlaysField,
+    AgentFlowPlatformsField,
     AgentFlowSourceField,
 )
 from irc_pants.util_rules.agent_code import (
@@ -53,17 +58,15 @@ from irc_pants.util_rules.agent_pex import (
     PackedAgentPexRequest,
     ZipAppAgentPexRequest,
 )
-from irc_pants.util_rules.base_image import BaseImage, BaseImageRequest
-from irc_pants.util_rules.bill_of_materials import (
-    LIBRARIES_BILL,
-    LibrariesBill,
-    LibrariesBillRequest,
-)
+from irc_pants.util_rules.bill_of_materials import LIBRARIES_BILL
 from irc_pants.util_rules.code_layer import CodeLayer, CodeLayerRequest
 from irc_pants.util_rules.compile_flow import CompiledFlow, CompileFlowRequest
-from irc_pants.util_rules.image_layers import RequirementLayers, RequirementLayersRequest
+from irc_pants.util_rules.image_below import ImageBelow, ImageBelowRequest
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
 from irc_pants.util_rules.manifests import AgentManifests, AgentManifestsRequest
+
+# Options of `irc package` for the documents of ImageBelow.
+_BELOW = {"base": "base.json", "deps": "deps.json", "libraries": LIBRARIES_BILL}
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class AgentFlowPackageFieldSet(PackageFieldSet):
     layout: AgentFlowLayoutField
     base_image: AgentFlowBaseImageField
     image_compression: AgentFlowImageCompressionField
+    platforms: AgentFlowPlatformsField
     image_repositories: AgentFlowImageRepositoriesField
     overlays: AgentFlowOverlaysField
     helm: AgentFlowHelmField
@@ -115,11 +119,10 @@ class AgentFilesRequest:
     compiled: CompiledFlow
     requirements: AgentRequirements
     sources: AgentSources
-    base: BaseImage
-    layers: RequirementLayers
+    below: tuple[ImageBelow, ...]
     code: CodeLayer
+    lock: str
     manifests: AgentManifests
-    bill: LibrariesBill
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,16 @@ class AgentFiles:
 async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackage:
     references = await Get(FlowReferences, FlowReferencesRequest(field_set.source))
     if references.target == "lambda":
+        if field_set.platforms.value:
+            raise InvalidFieldException(
+                softwrap(
+                    f"""
+                    The field `{field_set.platforms.alias}` of the target {field_set.address} is of an
+                    image, and the flow has the target `lambda`, whose archive is for the build
+                    machine's platform alone. Take the field out.
+                    """
+                )
+            )
         package = await Get(AgentPackage, AgentFunctionRequest(field_set))
     else:
         package = await Get(AgentPackage, AgentImageRequest(field_set))
@@ -174,53 +187,60 @@ async def package_agent_function(request: AgentFunctionRequest) -> AgentPackage:
 
 
 @rule(desc="Package an agent as an image", level=LogLevel.DEBUG)
-async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
+async def package_agent_image(
+    request: AgentImageRequest, python_setup: PythonSetup, machine: Platform
+) -> AgentPackage:
     field_set = request.field_set
-    compiled, requirements, sources, base = await MultiGet(
+    compiled, requirements, sources = await MultiGet(
         Get(CompiledFlow, CompileFlowRequest(field_set.source)),
         Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
         Get(AgentSources, AgentSourcesRequest(field_set.source)),
-        Get(
-            BaseImage,
-            BaseImageRequest(field_set.base_image, field_set.image_compression.value),
-        ),
     )
     flow = os.path.relpath(field_set.source.file_path, compiled.source_root)
-    layers, code, manifests = await MultiGet(
-        Get(
-            RequirementLayers,
-            RequirementLayersRequest(requirements.pex, field_set.image_compression.value),
-        ),
+    resolve = field_set.resolve.normalized_value(python_setup)
+    lock = python_setup.resolves[resolve]
+    code, manifests, *below = await MultiGet(
         Get(CodeLayer, CodeLayerRequest(sources, flow)),
         Get(
             AgentManifests,
             AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
         ),
+        *(
+            Get(
+                ImageBelow,
+                ImageBelowRequest(
+                    field_set.address,
+                    None if platform is None or is_native(platform, machine) else platform,
+                    field_set.base_image,
+                    field_set.image_compression.value,
+                    requirements.pex,
+                    resolve,
+                    lock,
+                ),
+            )
+            for platform in field_set.platforms.value or (None,)
+        ),
     )
-    bill = await Get(LibrariesBill, LibrariesBillRequest(base, layers))
     files = await Get(
         AgentFiles,
         AgentFilesRequest(
-            field_set, compiled, requirements, sources, base, layers, code, manifests, bill
+            field_set, compiled, requirements, sources, tuple(below), code, lock, manifests
         ),
     )
     if field_set.layout.value == PexLayout.ZIPAPP.value:
         pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
     else:
         pex_get = Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))
-    pex, rest, *shared, summary = await MultiGet(
+    pex, rest, summary, code_blobs = await MultiGet(
         pex_get,
         Get(
             Digest,
             DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}", f"!{AGENT_PEX}/**"])),
         ),
-        *(
-            Get(Digest, DigestSubset(part.digest, PathGlobs(["blobs/**"])))
-            for part in (base, layers, code)
-        ),
         Get(DigestContents, DigestSubset(files.digest, PathGlobs(["image.json"]))),
+        Get(Digest, DigestSubset(code.digest, PathGlobs(["blobs/**"]))),
     )
-    shared_blobs = await Get(Digest, MergeDigests(shared))
+    shared_blobs = await Get(Digest, MergeDigests((code_blobs, *(item.blobs for item in below))))
     shared_blobs = await Get(Digest, AddPrefix(shared_blobs, "image"))
     digest = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
     reference = json.loads(summary[0].content)["reference"]
@@ -228,26 +248,25 @@ async def package_agent_image(request: AgentImageRequest) -> AgentPackage:
 
 
 @rule
-async def write_agent_files(
-    request: AgentFilesRequest, irc: Irc, python_setup: PythonSetup
-) -> AgentFiles:
+async def write_agent_files(request: AgentFilesRequest, irc: Irc) -> AgentFiles:
     field_set = request.field_set
     pex = request.requirements.pex
-    lock = python_setup.resolves[field_set.resolve.normalized_value(python_setup)]
     inputs = await MultiGet(
         Get(Digest, AddPrefix(request.compiled.digest, "generated")),
         Get(Digest, AddPrefix(request.sources.digest, "sources")),
-        Get(Digest, DigestSubset(request.base.digest, PathGlobs(["base.json"]))),
-        Get(Digest, DigestSubset(request.layers.digest, PathGlobs(["deps.json"]))),
         Get(Digest, DigestSubset(request.code.digest, PathGlobs(["code.json"]))),
         Get(
             Digest,
             DigestSubset(pex.digest, PathGlobs(f"{pex.name}/{hashed}" for hashed in HASHED)),
         ),
-        Get(Digest, PathGlobs([lock])),
+        Get(Digest, PathGlobs([request.lock])),
+        *(
+            Get(Digest, AddPrefix(below.documents, str(number)))
+            for number, below in enumerate(request.below)
+        ),
     )
     manifests = request.manifests.digest
-    input_digest = await Get(Digest, MergeDigests((*inputs, manifests, request.bill.digest)))
+    input_digest = await Get(Digest, MergeDigests((*inputs, manifests)))
     repository = next(iter(irc.image_repositories(field_set.image_repositories)), None)
     output = await Get(
         IrcOutput,
@@ -257,12 +276,14 @@ async def write_agent_files(
                 f"--agent=generated/{summary_path(request.compiled.agent)}",
                 "--generated=generated",
                 "--sources=sources",
-                "--base=base.json",
-                "--deps=deps.json",
+                *(
+                    f"--{option}={number}/{name}"
+                    for number, _ in enumerate(request.below)
+                    for option, name in _BELOW.items()
+                ),
                 "--code=code.json",
                 f"--deps-pex={pex.name}",
-                f"--lock={lock}",
-                f"--libraries={LIBRARIES_BILL}",
+                f"--lock={request.lock}",
                 *(("--manifest=manifest.json",) if manifests != EMPTY_DIGEST else ()),
                 *(("--helm",) if field_set.helm.value else ()),
                 *((f"--repository={repository}",) if repository else ()),

@@ -62,10 +62,15 @@ class BaseImageAddress:
 
 @dataclass(frozen=True)
 class BaseImageRequest:
-    """The base image of an agent, as its field says; layers made here are compressed so."""
+    """The base image of an agent, as its field says; layers made here are compressed so.
+
+    Attributes:
+        platform: None is the machine's own.
+    """
 
     field: AgentFlowBaseImageField
     compression: str
+    platform: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class DebianBaseImageRequest:
     """A base of Debian packages: of a lock, or the newest of this machine's suite."""
 
     compression: str
+    platform: str | None
     lock: str | None = None
     packages: tuple[str, ...] = ()
     description_of_origin: str = dataclasses.field(default="", compare=False)
@@ -84,6 +90,7 @@ class ExistingBaseImageRequest:
 
     reference: str
     compression: str
+    platform: str | None
     description_of_origin: str = dataclasses.field(compare=False)
 
 
@@ -128,9 +135,9 @@ async def find_base_image_address(request: BaseImageAddressRequest) -> BaseImage
 
 @rule(desc="Prepare the base image", level=LogLevel.DEBUG)
 async def prepare_base_image(request: BaseImageRequest) -> BaseImage:
-    field, compression = request.field, request.compression
+    field, compression, platform = request.field, request.compression, request.platform
     if field.value is None:
-        return await Get(BaseImage, DebianBaseImageRequest(compression))
+        return await Get(BaseImage, DebianBaseImageRequest(compression, platform))
     origin = _origin(field)
     found = await Get(BaseImageAddress, BaseImageAddressRequest(field))
     if found.address is None:
@@ -144,7 +151,9 @@ async def prepare_base_image(request: BaseImageRequest) -> BaseImage:
                     """
                 )
             )
-        return await Get(BaseImage, ExistingBaseImageRequest(field.value, compression, f"{origin}"))
+        return await Get(
+            BaseImage, ExistingBaseImageRequest(field.value, compression, platform, origin)
+        )
     wrapped = await Get(WrappedTarget, WrappedTargetRequest(found.address, origin))
     target = wrapped.target
     if not isinstance(target, OciBaseImageTarget):
@@ -158,20 +167,20 @@ async def prepare_base_image(request: BaseImageRequest) -> BaseImage:
         packages = target[OciBaseImagePackagesField].value or ()
         return await Get(
             BaseImage,
-            DebianBaseImageRequest(compression, lock, tuple(sorted(packages)), of_target),
+            DebianBaseImageRequest(compression, platform, lock, tuple(sorted(packages)), of_target),
         )
     return await Get(
-        BaseImage, ExistingBaseImageRequest(_reference(target), compression, of_target)
+        BaseImage, ExistingBaseImageRequest(_reference(target), compression, platform, of_target)
     )
 
 
 @rule
 async def make_debian_base_image(request: DebianBaseImageRequest) -> BaseImage:
-    compression = f"--compression={request.compression}"
+    options = _options(request.compression, request.platform)
     if request.lock is None:
         suite = await Get(HostSuite)
         process = IrcProcess(
-            ("image", "base", compression),
+            ("image", "base", *options),
             description="Make the base image of Debian packages",
             # The packages are the machine's: another machine's result must not stand in.
             extra_env=FrozenDict({"IRC_HOST_SUITE": suite.description}),
@@ -182,7 +191,7 @@ async def make_debian_base_image(request: DebianBaseImageRequest) -> BaseImage:
         lock = await Get(Digest, PathGlobs([request.lock]))
         packages = (f"--package={name}" for name in request.packages)
         process = IrcProcess(
-            ("image", "base", f"--lock={request.lock}", *packages, compression),
+            ("image", "base", f"--lock={request.lock}", *packages, *options),
             description=f"Make the base image of {request.lock}",
             input_digest=lock,
             level=LogLevel.INFO,
@@ -193,10 +202,12 @@ async def make_debian_base_image(request: DebianBaseImageRequest) -> BaseImage:
 
 @rule
 async def take_existing_base_image(request: ExistingBaseImageRequest) -> BaseImage:
-    compression = f"--compression={request.compression}"
+    options = _options(request.compression, request.platform)
     match = _ON_DISK.fullmatch(request.reference)
     if match is None:
-        taken = await Get(RegistryImage, RegistryImageRequest(request.reference, (compression,)))
+        taken = await Get(
+            RegistryImage, RegistryImageRequest(request.reference, options, request.platform)
+        )
         return BaseImage(taken.digest)
     path = match["path"].rstrip("/")
     image = await Get(
@@ -210,13 +221,19 @@ async def take_existing_base_image(request: ExistingBaseImageRequest) -> BaseIma
     output = await Get(
         IrcOutput,
         IrcProcess(
-            ("image", "base", "--from", request.reference, compression),
+            ("image", "base", "--from", request.reference, *options),
             description=f"Take the base image {request.reference}",
             input_digest=image,
             level=LogLevel.INFO,
         ),
     )
     return BaseImage(output.digest)
+
+
+def _options(compression: str, platform: str | None) -> tuple[str, ...]:
+    """Options of `irc image base`, for this machine's own platform where it is None."""
+    of_platform = () if platform is None else (f"--platform={platform}",)
+    return (f"--compression={compression}", *of_platform)
 
 
 def _origin(field: AgentFlowBaseImageField) -> str:

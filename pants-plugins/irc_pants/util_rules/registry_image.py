@@ -44,10 +44,12 @@ class RegistryImageRequest:
 
     Attributes:
         options: of `irc image base`.
+        platform: None is the machine's own.
     """
 
     reference: str
     options: tuple[str, ...]
+    platform: str | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class RegistryImage:
 @dataclass(frozen=True)
 class FetchImageRequest:
     reference: str
+    platform: str | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ async def take_registry_image(request: RegistryImageRequest) -> RegistryImage:
     asking = dataclasses.replace(process, remote_cache_speculation_delay_millis=_CACHE_PATIENCE_MS)
     result = await Get(FallibleProcessResult, Process, asking)
     if result.exit_code != 0:
-        await Get(FetchedImage, FetchImageRequest(request.reference))
+        await Get(FetchedImage, FetchImageRequest(request.reference, request.platform))
         result = await Get(FallibleProcessResult, Process, process)
     if result.exit_code != 0:
         raise IrcError(f"{description}: {_said(result)}")
@@ -95,11 +98,12 @@ async def take_registry_image(request: RegistryImageRequest) -> RegistryImage:
 @rule(desc="Fetch an image", level=LogLevel.DEBUG)
 async def fetch_image(request: FetchImageRequest, bash: BashBinary) -> FetchedImage:
     description = f"Fetch the base image {request.reference}"
+    platform = () if request.platform is None else (f"--platform={request.platform}",)
     environment = await Get(EnvironmentVars, EnvironmentVarsRequest(_ENVIRONMENT))
     process = await Get(
         Process,
         IrcProcess(
-            ("image", "fetch", request.reference, "--into", _FETCHED),
+            ("image", "fetch", request.reference, "--into", _FETCHED, *platform),
             description=description,
             has_output=False,
             extra_env=FrozenDict(environment),

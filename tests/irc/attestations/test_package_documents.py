@@ -88,7 +88,7 @@ def test_the_bill_has_libraries_and_every_file_of_the_layers_of_code(
 ) -> None:
     bill = read(out / "sbom.cdx.json")
     assert inputs.image is not None
-    libraries = read(inputs.image.libraries)["components"]
+    libraries = read(inputs.image.platforms[0].libraries)["components"]
     assert [item["name"] for item in libraries] == ["alpha-1.0", "beta_b-2.0"]
     assert bill["components"][: len(libraries)] == libraries
     named = {
@@ -228,8 +228,8 @@ def test_provenance_names_the_base_by_its_digest_or_its_packages(
         {"name": name, "version": "1.0", "sha256": name[0] * 64} for name in ("alpha", "beta")
     ]
     lines = f"{'a' * 64}  alpha=1.0\n{'b' * 64}  beta=1.0\n"
-    base = read(inputs.image.base)
-    inputs.image.base.write_text(
+    base = read(inputs.image.platforms[0].base)
+    inputs.image.platforms[0].base.write_text(
         json.dumps({**base, "digest": f"sha256:{'2' * 64}", "packages": packages})
     )
     package(inputs, tmp_path / "out")

@@ -17,8 +17,9 @@ from irc.oci.blobs import blob_path
 from irc.oci.compression import Compression
 from irc.oci.errors import ImageError
 from irc.oci.existing import take_base
-from irc.oci.image import Image, ImageLayer, write_image
+from irc.oci.image import Image, ImageLayer
 from irc.oci.layer import bytes_file, write_layer
+from tests.irc.oci.single_image import write_single_image
 
 NAMES = ("registry.example:5000/agents/demo:1", "localhost/demo:latest")
 
@@ -30,7 +31,7 @@ def write_layout(root: Path, compression: Compression = "gzip") -> Image:
         )
         for name in ("first", "second")
     ]
-    return write_image(root, Platform("linux", "amd64"), layers, {"User": "1:1"}, {})
+    return write_single_image(root, Platform("linux", "amd64"), layers, {"User": "1:1"}, {})
 
 
 def member(archive: Path, name: str) -> Any:

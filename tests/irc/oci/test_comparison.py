@@ -17,8 +17,9 @@ from irc.cli.image import image
 from irc.oci.base import Platform
 from irc.oci.blobs import Layer, blob_path, new_blob
 from irc.oci.compression import MEDIA_TYPES, CompressedWriter, Compression
-from irc.oci.image import Image, ImageLayer, Role, write_image
+from irc.oci.image import Image, ImageLayer, Role
 from irc.oci.layer import bytes_file, disk_file, write_layer
+from tests.irc.oci.single_image import write_single_image
 
 AMD64 = Platform("linux", "amd64")
 SETTINGS = {"Env": ["PATH=/bin", "LANG=C"], "User": "1:1"}
@@ -48,7 +49,7 @@ def write(
         )
         for role, files in layers
     ]
-    return write_image(root, platform, written, settings, annotations or {})
+    return write_single_image(root, platform, written, settings, annotations or {})
 
 
 def changed(**roles: Mapping[str, str]) -> Sequence[tuple[Role, Mapping[str, str]]]:
@@ -180,7 +181,7 @@ def test_every_property_of_an_entry_is_told(tmp_path: Path) -> None:
     ]
     for name, members in (("a", old), ("b", new)):
         layer = ImageLayer(write_tar(tmp_path / name, *members), "flow")
-        write_image(tmp_path / name, AMD64, [layer], SETTINGS, {})
+        write_single_image(tmp_path / name, AMD64, [layer], SETTINGS, {})
     assert lines(diff(tmp_path / "a", tmp_path / "b"))[2:] == [
         "      ~ file: mode 0644 -> 0755",
         "      ~ kind: kind file -> folder, content",
@@ -194,7 +195,7 @@ def test_every_property_of_an_entry_is_told(tmp_path: Path) -> None:
 def test_entries_in_another_order_are_told_apart_from_other_files(tmp_path: Path) -> None:
     for name, names in (("a", "xy"), ("b", "yx")):
         layer = ImageLayer(write_tar(tmp_path / name, *map(member, names)), "flow")
-        write_image(tmp_path / name, AMD64, [layer], SETTINGS, {})
+        write_single_image(tmp_path / name, AMD64, [layer], SETTINGS, {})
     _, line = lines(diff(tmp_path / "a", tmp_path / "b"))
     assert line.endswith("; the same entries in another order or encoding")
 
@@ -289,7 +290,7 @@ def test_large_files_are_streamed(tmp_path: Path) -> None:
         with (tmp_path / f"{name}.bin").open("wb") as file:
             file.truncate(size)
         layer = write_layer(tmp_path / name, [disk_file("big", tmp_path / f"{name}.bin")])
-        write_image(tmp_path / name, AMD64, [ImageLayer(layer, "flow")], SETTINGS, {})
+        write_single_image(tmp_path / name, AMD64, [ImageLayer(layer, "flow")], SETTINGS, {})
     tracemalloc.start()
     try:
         result = diff(tmp_path / "a", tmp_path / "b")

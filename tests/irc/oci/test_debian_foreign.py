@@ -33,7 +33,7 @@ def foreign_name() -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lock for the other architecture, the base of it, and this machine's own base."""
+    """A lock for both architectures, the other's base of it, and this machine's own base."""
     missing = [
         name for name in ("apt-get", "dpkg-deb") if shutil.which(name, path="/usr/bin") is None
     ]
@@ -45,7 +45,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(result.output)
     assert result.exit_code == 0, result.output
     platform = ("--platform", f"linux/{foreign_name()}")
-    run("lock", "--output-dir", str(folder), "--package", "libgomp1", *platform)
+    both = (f"--platform=linux/{name}" for name in MACHINES)
+    run("lock", "--output-dir", str(folder), "--package", "libgomp1", *both)
     lock = str(folder / "debian.lock.json")
     run("base", "--lock", lock, "--output-dir", str(folder / "foreign"), *platform)
     return folder
@@ -58,7 +59,10 @@ def base(folder: Path) -> Base:
 def test_base_is_of_the_other_architecture_and_of_the_lock(made: Path) -> None:
     foreign = base(made / "foreign")
     assert str(foreign.platform) == f"linux/{foreign_name()}"
-    assert foreign.packages == read_lock(made / "debian.lock.json").packages
+    lock = read_lock(made / "debian.lock.json")
+    assert foreign.packages == lock.packages[foreign_name()]
+    assert lock.packages.keys() == MACHINES.keys()
+    assert foreign.glibc == base(made / "own").glibc
     (layer,) = foreign.layers
     program = content(made / "foreign", layer, "usr/bin/python3.11")
     assert program[:4] == b"\x7fELF"
@@ -77,12 +81,20 @@ def test_version_and_byte_code_are_those_of_the_same_python_elsewhere(made: Path
     assert codes[0] == codes[1]
 
 
-def test_lock_of_another_architecture_names_both(made: Path) -> None:
-    arguments = ["base", "--lock", str(made / "debian.lock.json"), "--output-dir", str(made / "x")]
+def test_lock_of_another_architecture_names_both(made: Path, tmp_path: Path) -> None:
+    raw = json.loads((made / "debian.lock.json").read_bytes())
+    del raw["packages"][architecture()]
+    (tmp_path / "debian.lock.json").write_text(json.dumps(raw))
+    arguments = ["base", "--lock", f"{tmp_path}/debian.lock.json", "--output-dir", f"{tmp_path}/x"]
     result = CliRunner().invoke(image, arguments)
     assert result.exit_code == 1
-    said = f"locks packages for {foreign_name()}, the base image is for {architecture()}"
-    assert said in result.output
+    assert result.output == (
+        f"Error: {tmp_path}/debian.lock.json: locks packages for {foreign_name()}, the base image is "
+        f"for {architecture()}; refresh the lock: irc image lock --output-dir {tmp_path} --package "
+        "libgomp1 --platform linux/amd64 --platform linux/arm64, or under Pants generate-lockfiles "
+        f"--resolve={tmp_path}/debian.lock.json, with 'linux/{architecture()}' in the target's field "
+        "'platforms'\n"
+    )
 
 
 def test_stale_lock_is_refreshed_for_its_platform(made: Path) -> None:
@@ -91,7 +103,7 @@ def test_stale_lock_is_refreshed_for_its_platform(made: Path) -> None:
     result = CliRunner().invoke(image, ["base", *lock, *platform, "--output-dir", str(made / "x")])
     assert result.exit_code == 1
     assert "was written without libpq5" in result.output
-    assert result.output.rstrip().endswith(f"--package libpq5 --platform linux/{foreign_name()}")
+    assert "--package libpq5 --platform linux/amd64 --platform linux/arm64, or" in result.output
 
 
 def test_platform_without_packages_is_told_with_the_choices(tmp_path: Path) -> None:

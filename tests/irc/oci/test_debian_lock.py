@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from irc.cli.image import image
 from irc.oci.base import Base
+from irc.oci.debian import architecture
 from irc.oci.debian_lock import read_lock
 from irc.oci.debian_root import INSTALLERS
 from tests.irc.oci.listing import members
@@ -35,11 +36,12 @@ def test_lock_pins_names_versions_and_hashes_and_names_no_mirror(lock: Path) -> 
     raw = json.loads(lock.read_text())
     assert read_lock(lock).to_json() == raw
     assert raw["extra"] == ["libgomp1"]
-    names = [item["name"] for item in raw["packages"]]
+    (packages,) = raw["packages"].values()
+    names = [item["name"] for item in packages]
     assert {"libgomp1", "python3.11-minimal", "libc6"} <= set(names)
     assert names == sorted(names)
     assert not INSTALLERS & set(names)
-    assert all(len(item["sha256"]) == 64 for item in raw["packages"])
+    assert all(len(item["sha256"]) == 64 for item in packages)
     assert "http" not in lock.read_text()
 
 
@@ -54,7 +56,7 @@ def test_locked_base_is_the_same_twice_and_holds_what_is_locked(lock: Path, tmp_
         assert result.exit_code == 0, result.output
         bases.append(Base.from_json(json.loads((tmp_path / name / "base.json").read_text())))
     assert bases[0] == bases[1]
-    assert bases[0].packages == read_lock(lock).packages
+    assert bases[0].packages == read_lock(lock).packages[architecture()]
     names = {member.name for member in members(tmp_path / "one", bases[0].layers[0])}
     assert any(name.endswith("/libgomp.so.1") for name in names)
 
@@ -62,7 +64,7 @@ def test_locked_base_is_the_same_twice_and_holds_what_is_locked(lock: Path, tmp_
 def edited(lock: Path, folder: Path, name: str, **changed: str) -> Path:
     """The lock with some fields of a package changed."""
     raw = json.loads(lock.read_text())
-    for item in raw["packages"]:
+    for item in raw["packages"][architecture()]:
         if item["name"] == name:
             item.update(changed)
     (folder / "debian.lock.json").write_text(json.dumps(raw))
@@ -102,12 +104,9 @@ def test_package_of_another_content_is_refused(lock: Path, tmp_path: Path) -> No
     [
         ("[", "not a lock of Debian packages"),
         ("{}", "not a lock of Debian packages"),
-        ('{"schema_version": 0}', "schema_version 0, expected 1"),
+        ('{"schema_version": 0}', "schema_version 0, expected 2"),
         (
-            (
-                '{"schema_version": 1, "suite": "sid", "architecture": "s390x", "extra": [], '
-                '"packages": []}'
-            ),
+            '{"schema_version": 2, "suite": "sid", "extra": [], "packages": {"s390x": []}}',
             "locks packages for s390x, the base image is for",
         ),
     ],

@@ -16,9 +16,10 @@ from irc.oci.base import Platform
 from irc.oci.blobs import blob_path, write_blob
 from irc.oci.errors import ImageError
 from irc.oci.existing import take_base
-from irc.oci.image import Image, ImageLayer, write_image
+from irc.oci.image import Image, ImageLayer
 from irc.oci.layer import bytes_file, write_layer
 from tests.irc.oci.listing import assert_describes
+from tests.irc.oci.single_image import write_single_image
 
 AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")
@@ -31,7 +32,7 @@ SETTINGS = {
 
 def write_example(root: Path, platform: Platform = AMD64) -> Image:
     layer = write_layer(root, [bytes_file("etc/name", str(platform).encode())])
-    return write_image(root, platform, [ImageLayer(layer, "base")], SETTINGS, {})
+    return write_single_image(root, platform, [ImageLayer(layer, "base")], SETTINGS, {})
 
 
 def write_index(root: Path) -> str:
@@ -109,7 +110,7 @@ def test_layout_of_several_images_names_them(tmp_path: Path) -> None:
 def test_interpreters_are_found_in_the_layers(tmp_path: Path) -> None:
     files = ("usr/local/bin/python3.11", "usr/bin/python3.9", "usr/bin/python3", "opt/python3.8")
     layer = write_layer(tmp_path / "image", [bytes_file(file, b"") for file in files])
-    write_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], {}, {})
+    write_single_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], {}, {})
     base = take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out")
     assert (base.python, base.interpreters) == (None, ("3.11", "3.9"))
 
@@ -177,7 +178,7 @@ def test_archive_of_docker_with_compressed_layers(tmp_path: Path) -> None:
 def test_the_signal_that_ends_an_agent_is_its_own(tmp_path: Path) -> None:
     layer = write_layer(tmp_path / "image", [bytes_file("etc/name", b"")])
     settings = {"StopSignal": "SIGQUIT", "Volumes": {"/data": {}}}
-    write_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], settings, {})
+    write_single_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], settings, {})
     base = take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out")
     assert base.config == {"Volumes": {"/data": {}}}
 
@@ -208,7 +209,7 @@ def test_layer_that_is_not_the_one_of_the_configuration_is_noticed(tmp_path: Pat
     layer = write_layer(root, [bytes_file("etc/name", b"one")])
     other = write_layer(root, [bytes_file("etc/name", b"other")])
     mixed = replace(layer, diff_id=other.diff_id)
-    write_image(root, AMD64, [ImageLayer(mixed, "base")], SETTINGS, {})
+    write_single_image(root, AMD64, [ImageLayer(mixed, "base")], SETTINGS, {})
     with pytest.raises(ImageError, match=f"unpacks to {layer.diff_id}, and its configuration says"):
         take_base(f"oci:{root}", AMD64, tmp_path / "out")
     assert list((tmp_path / "out/blobs/sha256").iterdir()) == []
@@ -221,7 +222,7 @@ def test_layer_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
     data = blob_path(root, layer.digest).read_bytes()
     short = write_blob(root, layer.media_type, data[: len(data) // 2])
     cut = replace(layer, digest=short.digest, size=short.size)
-    write_image(root, AMD64, [ImageLayer(cut, "base")], SETTINGS, {})
+    write_single_image(root, AMD64, [ImageLayer(cut, "base")], SETTINGS, {})
     with pytest.raises(ImageError, match=f"is damaged: layer {short.digest}"):
         take_base(f"oci:{root}", AMD64, tmp_path / "out")
 
@@ -231,7 +232,7 @@ def test_archive_that_is_cut_short_is_noticed(tmp_path: Path, kept: float) -> No
     root = tmp_path / "image"
     noise = random.Random(1).randbytes(200_000)
     layer = write_layer(root, [bytes_file("noise", noise)])
-    write_image(root, AMD64, [ImageLayer(layer, "base")], SETTINGS, {})
+    write_single_image(root, AMD64, [ImageLayer(layer, "base")], SETTINGS, {})
     with tarfile.open(tmp_path / "image.tar", "w") as archive:
         archive.add(root, arcname=".")
     data = (tmp_path / "image.tar").read_bytes()

@@ -9,9 +9,10 @@ import pytest
 
 from irc.oci.base import Platform
 from irc.oci.blobs import blob_path
-from irc.oci.image import ImageLayer, Role, merged_environment, write_image
+from irc.oci.image import ImageLayer, Role, merged_environment
 from irc.oci.layer import bytes_file, write_layer
 from tests.irc.oci.listing import sha256
+from tests.irc.oci.single_image import write_single_image
 
 PLATFORM = Platform("linux", "arm64", "v8")
 
@@ -19,7 +20,7 @@ PLATFORM = Platform("linux", "arm64", "v8")
 def test_documents_refer_to_each_other_by_digest(tmp_path: Path) -> None:
     roles: tuple[Role, ...] = ("base", "flow")
     layers = [ImageLayer(write_layer(tmp_path, [bytes_file(role, b"x")]), role) for role in roles]
-    image = write_image(tmp_path, PLATFORM, layers, {"User": "1:1"}, {"title": "x"})
+    image = write_single_image(tmp_path, PLATFORM, layers, {"User": "1:1"}, {"title": "x"})
 
     index = json.loads((tmp_path / "index.json").read_bytes())
     assert json.loads((tmp_path / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
@@ -61,6 +62,6 @@ def test_other_tools_read_the_layout(tmp_path: Path, command: list[str]) -> None
         pytest.skip(f"not installed: {command[0]}")
     root = tmp_path / "image"
     layer = write_layer(root, [bytes_file("etc/name", b"x")])
-    write_image(root, PLATFORM, [ImageLayer(layer, "flow")], {"User": "1:1"}, {})
+    write_single_image(root, PLATFORM, [ImageLayer(layer, "flow")], {"User": "1:1"}, {})
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

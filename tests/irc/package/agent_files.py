@@ -10,7 +10,7 @@ from irc.manifests.inference_service import inference_service
 from irc.oci.base import Base, Platform
 from irc.oci.layer import bytes_file, write_layer
 from irc.oci.thirdparty import build_third_party
-from irc.package.build import ImageInputs, Inputs
+from irc.package.build import ImageInputs, Inputs, PlatformInputs
 from irc.package.shared_code import build_shared_code
 from tests.irc.oci.packed_pex import write_packed_pex
 
@@ -120,11 +120,13 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
         sources=folder / "sources",
         deps_pex=pex,
         image=ImageInputs(
-            base=folder / "base.json",
-            deps=folder / "deps.json",
+            platforms=(
+                PlatformInputs(
+                    folder / "base.json", folder / "deps.json", folder / "libraries.cdx.json"
+                ),
+            ),
             code=folder / "code.json",
             lock=folder / "default.lock",
-            libraries=folder / "libraries.cdx.json",
             repository=repository,
             manifest=folder / "manifest.json",
         ),
@@ -142,8 +144,9 @@ def arguments(inputs: Inputs, output: Path) -> list[str]:
     }
     if inputs.image is not None:
         image = inputs.image
-        options |= {"--base": image.base, "--deps": image.deps, "--lock": image.lock}
-        options |= {"--code": image.code, "--libraries": image.libraries}
+        (platform,) = image.platforms
+        options |= {"--base": platform.base, "--deps": platform.deps, "--lock": image.lock}
+        options |= {"--code": image.code, "--libraries": platform.libraries}
         options |= {"--manifest": image.manifest} if image.manifest else {}
         options |= {"--repository": Path(image.repository)} if image.repository else {}
     return [str(part) for option in options.items() for part in option]

@@ -110,9 +110,9 @@ def test_image_names_its_base_and_keeps_what_that_says_of_itself(tmp_path: Path)
     inputs = write_inputs(tmp_path)
     assert inputs.image is not None
     digest = f"sha256:{'b' * 64}"
-    base = read_json(inputs.image.base)
+    base = read_json(inputs.image.platforms[0].base)
     base["config"]["Labels"] = {"vendor": "someone", "org.opencontainers.image.title": "the base"}
-    inputs.image.base.write_text(json.dumps({**base, "kind": "oci", "digest": digest}))
+    inputs.image.platforms[0].base.write_text(json.dumps({**base, "kind": "oci", "digest": digest}))
     package(inputs, tmp_path / "out")
     described = read_json(tmp_path / "out/image.json")
     root = tmp_path / "out/image"
@@ -189,7 +189,9 @@ def test_heavy_libraries_are_not_imported() -> None:
         text=True,
         check=True,
     )
-    assert not {"cyclonedx", "kserve", "networkx", "numpy", "pydantic", "jinja2"} & set(done.stdout.split())
+    assert not {"cyclonedx", "kserve", "networkx", "numpy", "pydantic", "jinja2"} & set(
+        done.stdout.split()
+    )
 
 
 def remove_source(folder: Path) -> None:

@@ -10,25 +10,24 @@ from irc.oci.thirdparty import ThirdParty
 from irc.package.compatibility import check_compatibility
 
 BASE = Base("oci", Platform("linux", "amd64"), (), {}, "3.11.9", interpreters=("3.11", "3.9"))
-THIRD_PARTY = ThirdParty((), "3.11.2", "")
-WHEELS = {
-    "grpcio-1.85.3-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl": "0",
-    "click-8.5.1-py3-none-any.whl": "0",
-}
-PEX_INFO = {"distributions": WHEELS, "interpreter_constraints": ["CPython<3.11,>=3.9", "==3.11.*"]}
+WHEELS = (
+    "click-8.5.1-py3-none-any.whl",
+    "grpcio-1.85.3-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+)
+THIRD_PARTY = ThirdParty((), "3.11.2", "", WHEELS, ("CPython<3.11,>=3.9", "==3.11.*"))
 
 
-def message(base: Base, third_party: ThirdParty = THIRD_PARTY, **pex_info: object) -> str:
+def message(base: Base, third_party: ThirdParty = THIRD_PARTY) -> str:
     with pytest.raises(ImageError) as error:
-        check_compatibility(base, third_party, {**PEX_INFO, **pex_info})
+        check_compatibility(base, third_party)
     return str(error.value)
 
 
 def test_what_fits_passes() -> None:
-    check_compatibility(BASE, THIRD_PARTY, PEX_INFO)
-    check_compatibility(replace(BASE, python=None), THIRD_PARTY, PEX_INFO)
-    check_compatibility(replace(BASE, python="3.12.1"), THIRD_PARTY, PEX_INFO)
-    check_compatibility(BASE, THIRD_PARTY, {"distributions": {}})
+    check_compatibility(BASE, THIRD_PARTY)
+    check_compatibility(replace(BASE, python=None), THIRD_PARTY)
+    check_compatibility(replace(BASE, python="3.12.1"), THIRD_PARTY)
+    check_compatibility(BASE, ThirdParty((), "3.11.2", ""))
 
 
 def test_base_without_the_interpreter() -> None:
@@ -49,8 +48,9 @@ def test_byte_code_of_another_python() -> None:
     ("python", "said"), [("3.11.9", "3.11.9"), (None, "3.11"), ("3.12.1", "3.11")]
 )
 def test_interpreter_that_the_pex_does_not_take(python: str | None, said: str) -> None:
-    constraints = ["CPython<3.11"] if said == "3.11" else ["CPython==3.11.2"]
-    assert message(replace(BASE, python=python), interpreter_constraints=constraints) == (
+    constraints = ("CPython<3.11",) if said == "3.11" else ("CPython==3.11.2",)
+    third_party = replace(THIRD_PARTY, interpreter_constraints=constraints)
+    assert message(replace(BASE, python=python), third_party) == (
         f"the base image has Python {said}, the requirements' PEX takes {constraints[0]}"
     )
 
@@ -64,5 +64,6 @@ def test_wheel_of_another_machine() -> None:
 
 
 def test_wheel_of_another_system() -> None:
-    wheels = {"grpcio-1.85.3-cp311-cp311-macosx_11_0_x86_64.whl": "0"}
-    assert "for linux/amd64, the requirement grpcio" in message(BASE, distributions=wheels)
+    wheels = ("grpcio-1.85.3-cp311-cp311-macosx_11_0_x86_64.whl",)
+    said = message(BASE, replace(THIRD_PARTY, wheels=wheels))
+    assert "for linux/amd64, the requirement grpcio" in said

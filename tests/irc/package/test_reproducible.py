@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from irc.oci.base import Platform
-from irc.oci.image import ImageLayer, write_image
+from irc.oci.image import ImageLayer
 from irc.oci.layer import bytes_file, write_layer
 from irc.package.build import package
 from tests.irc.oci.packed_pex import write_packed_pex
+from tests.irc.oci.single_image import write_single_image
 from tests.irc.package.agent_files import KSERVE, LOADER, arguments, summary, write_inputs
 
 # Starts `irc` with a clock that is off by so many seconds.
@@ -82,7 +83,9 @@ def build(at: Surroundings) -> Path:
     (pex / "__main__.py").write_text(LOADER.format(pex_hash="a" * 40))
     at.irc("image", "deps", "--pex", "in/deps.pex", "--output-dir", "deps")
     layer = write_layer(folder / "image", [bytes_file("usr/bin/python3.11", b"\x7fELF")])
-    write_image(folder / "image", Platform("linux", "amd64"), [ImageLayer(layer, "base")], {}, {})
+    write_single_image(
+        folder / "image", Platform("linux", "amd64"), [ImageLayer(layer, "base")], {}, {}
+    )
     at.irc(
         *("image", "base", "--from", "oci:image", "--platform", "linux/amd64"),
         *("--output-dir", "base"),

@@ -99,15 +99,19 @@ def fetch(reference: str, into: Path, platform: str | None) -> None:
 @click.option("--output-dir", type=_FOLDER, required=True, help="Where the lock goes.")
 @click.option("--name", default="debian.lock.json", show_default=True, help="The lock's file name.")
 @_PACKAGES
-@_PLATFORM
-def lock(output_dir: Path, name: str, packages: tuple[str, ...], platform: str | None) -> None:
+@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCHITECTURE",
+              help="What it is for; repeatable.  [default: this machine]")  # fmt: skip
+def lock(
+    output_dir: Path, name: str, packages: tuple[str, ...], platforms: tuple[str, ...]
+) -> None:
     """Pin the Debian packages of a base image: the newest of this machine's suite."""
     from irc.oci.base import Platform, debian_architecture
-    from irc.oci.debian_lock import resolve
+    from irc.oci.debian import architecture
+    from irc.oci.debian_lock import make_lock
 
     with reported(), tempfile.TemporaryDirectory(prefix="irc-lock-") as folder:
-        wanted = debian_architecture(None if platform is None else Platform.parse(platform))
-        _, locked = resolve(packages, Path(folder), wanted)
+        names = {debian_architecture(Platform.parse(item)) for item in platforms}
+        locked = make_lock(packages, names or {architecture()}, Path(folder))
         _write_json(output_dir / name, locked.to_json())
 
 
@@ -135,6 +139,30 @@ def code(sources: Path, output_dir: Path) -> None:
 
     with reported():
         _write_json(output_dir / "code.json", build_shared_code(sources, output_dir).to_json())
+
+
+@image.command()
+@click.option("--base", type=_FILE, required=True, help="base.json of 'irc image base'.")
+@click.option("--pex", type=_FOLDER, required=True,
+              help="A packed PEX of the requirements alone, for any platform.")  # fmt: skip
+@click.option("--lock", type=_FILE, required=True, help="The hashed requirements it is made of.")
+@click.option("--output-dir", type=_FOLDER, required=True,
+              help="Where platform.json and requirements.txt go.")  # fmt: skip
+def requirements(base: Path, pex: Path, lock: Path, output_dir: Path) -> None:
+    """Say which requirements an agent has on the base's platform, and which wheels run there.
+
+    pex takes both: --complete-platform platform.json --requirement requirements.txt --no-transitive.
+    Where the PEX that it makes gives other requirements, it is made again of those.
+    """
+    from irc.documents import read_json, read_text
+    from irc.oci.base import Base
+    from irc.package.foreign import complete_platform, requirements_for
+
+    with reported():
+        described = read_json(base, Base.from_json)
+        text = requirements_for(described, pex, read_text(lock))
+        _write_json(output_dir / "platform.json", complete_platform(described))
+        write_files(output_dir, {"requirements.txt": text})
 
 
 @image.command()

@@ -15,11 +15,14 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--generated", type=_FOLDER, required=True, help="Generated files, by source root.")
 @click.option("--sources", type=_FOLDER, required=True, help="First-party files, by source root.")
 @click.option("--deps-pex", type=_FOLDER, required=True, help="The packed PEX of requirements.")
-@click.option("--base", type=_FILE, help="base.json of 'irc image base', for an image.")
-@click.option("--deps", type=_FILE, help="deps.json of 'irc image deps', for an image.")
+@click.option("--base", "bases", type=_FILE, multiple=True,
+              help="base.json of 'irc image base', for an image; repeatable.")  # fmt: skip
+@click.option("--deps", type=_FILE, multiple=True,
+              help="deps.json of 'irc image deps', for an image; as often as --base.")  # fmt: skip
 @click.option("--code", type=_FILE, help="code.json of 'irc image code', for an image.")
 @click.option("--lock", type=_FILE, help="The hashed requirements it is made of, for an image.")
-@click.option("--libraries", type=_FILE, help="libraries.cdx.json of 'irc sbom', for an image.")
+@click.option("--libraries", type=_FILE, multiple=True,
+              help="libraries.cdx.json of 'irc sbom', for an image; as often as --base.")  # fmt: skip
 @click.option("--manifest", type=_FILE, help="manifest.json of 'irc manifest', for KServe.")
 @click.option("--helm", is_flag=True, help="Also write a Helm chart, for KServe.")
 @click.option("--repository", metavar="REGISTRY/NAME", help="Where the image will be pushed.")
@@ -29,11 +32,11 @@ def package(
     generated: Path,
     sources: Path,
     deps_pex: Path,
-    base: Path | None,
-    deps: Path | None,
+    bases: tuple[Path, ...],
+    deps: tuple[Path, ...],
     code: Path | None,
     lock: Path | None,
-    libraries: Path | None,
+    libraries: tuple[Path, ...],
     manifest: Path | None,
     helm: bool,
     repository: str | None,
@@ -42,17 +45,23 @@ def package(
     """Write what an agent's target takes.
 
     For KServe an image, a PEX, manifests and a build context; for one machine a Compose file in
-    the manifests' place; for AWS Lambda an archive and a template.
+    the manifests' place; for AWS Lambda an archive and a template. For several platforms, which is
+    --base, --deps and --libraries of each, it is an index of images.
 
     Blobs of base, requirements and shared code, and the PEX's archives, are not copied: they belong beside what
     is written.
     """
-    from irc.package.build import ImageInputs, Inputs
+    from irc.package.build import ImageInputs, Inputs, PlatformInputs
     from irc.package.build import package as build
 
     with reported():
         image = None
-        if base and deps and code and lock and libraries:
-            image = ImageInputs(base, deps, code, lock, libraries, repository, manifest, helm)
+        if not len(bases) == len(deps) == len(libraries):
+            raise click.UsageError(
+                "--base, --deps and --libraries are given as often as each other"
+            )
+        if bases and code and lock:
+            platforms = tuple(map(PlatformInputs, bases, deps, libraries))
+            image = ImageInputs(platforms, code, lock, repository, manifest, helm)
         for warning in build(Inputs(agent, generated, sources, deps_pex, image), output_dir):
             click.echo(f"warning: {warning}", err=True)

@@ -10,8 +10,8 @@ from irc.oci.blobs import Layer
 from irc.oci.compression import Compression, compressor_version
 from irc.oci.conventions import PYTHON
 from irc.oci.debian import architecture
-from irc.oci.debian_lock import LockedPackage, fetch_locked, read_lock, resolve
-from irc.oci.debian_root import ENVIRONMENT, assemble, entries
+from irc.oci.debian_lock import LockedPackage, fetch_locked, pinned, read_lock, resolve
+from irc.oci.debian_root import ENVIRONMENT, assemble, entries, upstream
 from irc.oci.errors import ImageError
 from irc.oci.layer import write_layer
 
@@ -66,6 +66,11 @@ class Platform:
         own, other = (item.variant or _VARIANTS.get(item.architecture) for item in (self, machine))
         return own is None or other is None or own == other
 
+    @property
+    def machine(self) -> str:
+        """Without the variant, as ``linux/arm64``: what a machine knows of itself."""
+        return f"{self.os}/{self.architecture}"
+
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
@@ -81,6 +86,7 @@ class Base:
         packages: what a base of Debian packages is made of.
         digest: of the image that it was taken from.
         interpreters: all versions of Python in it, as ``3.11``.
+        glibc: the version of its C library, ``2.36``, where it has this one.
     """
 
     kind: Literal["debian", "oci"]
@@ -92,6 +98,7 @@ class Base:
     packages: tuple[LockedPackage, ...] = ()
     digest: str | None = None
     interpreters: tuple[str, ...] = ()
+    glibc: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -104,6 +111,7 @@ class Base:
             "packages": [package.to_json() for package in self.packages],
             "digest": self.digest,
             "interpreters": list(self.interpreters),
+            "glibc": self.glibc,
         }
 
     @classmethod
@@ -118,17 +126,16 @@ class Base:
             tuple(LockedPackage(**package) for package in raw["packages"]),
             raw["digest"],
             tuple(raw["interpreters"]),
+            raw["glibc"],
         )
 
 
-def debian_architecture(platform: Platform | None) -> str | None:
-    """What Debian calls a platform; None, the machine's own, is None.
+def debian_architecture(platform: Platform) -> str:
+    """What Debian calls a platform.
 
     Raises:
         ImageError: no base is made for it here.
     """
-    if platform is None:
-        return None
     for name in FOREIGN_ARCHITECTURES:
         if platform.runs_on(Platform("linux", name)):
             return name
@@ -153,25 +160,26 @@ def build_debian_base(
         ImageError: the machine has no apt-get, no mirror has a package, or the lock has not those of
             ``extra`` or is for another platform.
     """
-    wanted = debian_architecture(platform)
-    locked = None if lock is None else read_lock(lock)
+    wanted = None if platform is None else debian_architecture(platform)
     with tempfile.TemporaryDirectory(prefix="irc-base-") as name:
         work = Path(name)
         (work / "apt").mkdir()
         (work / "root").mkdir()
-        if lock is not None and locked is not None:
-            packages = fetch_locked(locked, lock, extra, work / "apt", wanted)
+        if lock is None:
+            packages = resolve(extra, work / "apt", wanted)
         else:
-            packages, locked = resolve(extra, work / "apt", wanted)
-        python = assemble(packages, work / "root", is_foreign=wanted not in (None, architecture()))
+            packages = fetch_locked(read_lock(lock), lock, extra, work / "apt", wanted)
+        name = wanted or architecture()
+        python = assemble(packages, work / "root", is_foreign=name != architecture())
         layer = write_layer(output, entries(work / "root"), compression)
     return Base(
         "debian",
-        Platform("linux", _OCI_ARCHITECTURES.get(locked.architecture, locked.architecture)),
+        Platform("linux", _OCI_ARCHITECTURES.get(name, name)),
         (layer,),
         {"Env": list(ENVIRONMENT)},
         python,
         compressor_version(compression),
-        locked.packages,
+        pinned(packages),
         interpreters=(PYTHON,),
+        glibc=next(upstream(item.version) for item in packages if item.name == "libc6"),
     )

@@ -5,7 +5,7 @@ It names no mirror: packages come from whichever the machine's apt has, and are 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from irc.oci.debian_root import INSTALLERS, ROOTS
 from irc.oci.errors import ImageError
 
 LOCK_NAME = "debian.lock.json"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
@@ -37,23 +37,23 @@ class DebianLock:
 
     Attributes:
         suite: the code name of the release, such as ``bookworm``.
-        architecture: as Debian calls it.
         extra: packages that were asked for besides the interpreter's.
-        packages: all that the image holds, by name.
+        packages: all that the image holds, by name, for each architecture as Debian calls it.
     """
 
     suite: str
-    architecture: str
     extra: tuple[str, ...]
-    packages: tuple[LockedPackage, ...]
+    packages: Mapping[str, tuple[LockedPackage, ...]]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema_version": _SCHEMA_VERSION,
             "suite": self.suite,
-            "architecture": self.architecture,
             "extra": list(self.extra),
-            "packages": [package.to_json() for package in self.packages],
+            "packages": {
+                name: [package.to_json() for package in self.packages[name]]
+                for name in sorted(self.packages)
+            },
         }
 
 
@@ -70,17 +70,31 @@ def read_lock(path: Path) -> DebianLock:
                 f"{path}: schema_version {raw['schema_version']}, expected {_SCHEMA_VERSION}: "
                 f"{refresh_hint(path, ())}"
             )
-        packages = tuple(LockedPackage(**package) for package in raw["packages"])
-        return DebianLock(raw["suite"], raw["architecture"], tuple(raw["extra"]), packages)
+        packages = {
+            name: tuple(LockedPackage(**package) for package in items)
+            for name, items in raw["packages"].items()
+        }
+        return DebianLock(raw["suite"], tuple(raw["extra"]), packages)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}; {refresh_hint(path, ())}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ImageError(f"{path}: not a lock of Debian packages ({error!r})") from None
 
 
-def resolve(
-    extra: Iterable[str], folder: Path, wanted: str | None
-) -> tuple[tuple[Package, ...], DebianLock]:
+def make_lock(extra: Iterable[str], architectures: Iterable[str], folder: Path) -> DebianLock:
+    """Pin the newest packages of the machine's suite, for each architecture; raises as ``resolve``.
+
+    Args:
+        folder: as of :func:`resolve`.
+    """
+    packages = {}
+    for name in sorted(architectures):
+        (folder / name).mkdir()
+        packages[name] = pinned(resolve(extra, folder / name, name))
+    return DebianLock(suite(), tuple(sorted(set(extra))), packages)
+
+
+def resolve(extra: Iterable[str], folder: Path, wanted: str | None) -> tuple[Package, ...]:
     """Find and download the newest packages of the machine's suite.
 
     Args:
@@ -95,9 +109,12 @@ def resolve(
         if not _PACKAGE_NAME.fullmatch(name):
             raise ImageError(f"{name!r} is not the name of a Debian package")
     roots = (*ROOTS, *extra)
-    packages = reachable(fetch(roots, folder, wanted), roots, INSTALLERS)
-    locked = tuple(LockedPackage(item.name, item.version, item.sha256) for item in packages)
-    return packages, DebianLock(suite(), wanted or architecture(), extra, locked)
+    return reachable(fetch(roots, folder, wanted), roots, INSTALLERS)
+
+
+def pinned(packages: Iterable[Package]) -> tuple[LockedPackage, ...]:
+    """What a lock says of packages."""
+    return tuple(LockedPackage(item.name, item.version, item.sha256) for item in packages)
 
 
 def fetch_locked(
@@ -113,17 +130,19 @@ def fetch_locked(
         ImageError: the lock is for another architecture or was written without a package, versions
             are gone from the mirror, or a package has another content.
     """
-    hint = refresh_hint(path, {*lock.extra, *extra}, wanted)
+    expected = wanted or architecture()
+    hint = refresh_hint(path, {*lock.extra, *extra}, {*lock.packages, expected})
     missing = sorted(set(extra) - set(lock.extra))
     if missing:
         raise ImageError(f"{path}: was written without {', '.join(missing)}; {hint}")
-    expected = wanted or architecture()
-    if lock.architecture != expected:
+    if expected not in lock.packages:
+        locked_for = " and ".join(sorted(lock.packages)) or "nothing"
         raise ImageError(
-            f"{path}: locks packages for {lock.architecture}, the base image is for {expected}"
+            f"{path}: locks packages for {locked_for}, the base image is for {expected}; {hint}, with "
+            f"'linux/{expected}' in the target's field 'platforms'"
         )
-    by_name = {item.name: item for item in lock.packages}
-    versions = [f"{item.name}={item.version}" for item in lock.packages]
+    by_name = {item.name: item for item in lock.packages[expected]}
+    versions = [f"{name}={item.version}" for name, item in by_name.items()]
     packages, gone = download(versions, folder, wanted)
     if gone:
         where = "" if suite() == lock.suite else f" for {lock.suite}, this machine has {suite()}"
@@ -138,15 +157,15 @@ def fetch_locked(
     return packages
 
 
-def refresh_hint(path: Path, extra: Iterable[str], wanted: str | None = None) -> str:
+def refresh_hint(path: Path, extra: Iterable[str], architectures: Iterable[str] = ()) -> str:
     """How to write the lock at ``path`` anew; under Pants its path is the name of its resolve.
 
     Args:
-        wanted: the architecture that was asked for, as of :func:`resolve`; Pants asks for none.
+        architectures: that it shall have, where it is not the machine's own alone.
     """
     name = "" if path.name == LOCK_NAME else f" --name {path.name}"
     packages = "".join(f" --package {name}" for name in sorted(extra))
+    foreign = set(architectures) - {architecture()}
+    platforms = (f" --platform linux/{item}" for item in sorted(architectures if foreign else ()))
     command = f"refresh the lock: irc image lock --output-dir {path.parent}{name}{packages}"
-    if wanted is not None:
-        return f"{command} --platform linux/{wanted}"
-    return f"{command}, or under Pants generate-lockfiles --resolve={path}"
+    return f"{command}{''.join(platforms)}, or under Pants generate-lockfiles --resolve={path}"

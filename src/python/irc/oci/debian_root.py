@@ -109,7 +109,7 @@ def assemble(packages: Sequence[Package], root: Path, *, is_foreign: bool = Fals
     assert source is not None
     arguments = (str(root), f"usr/lib/python{PYTHON}")
     if is_foreign:
-        version = _foreign_version(packages)
+        version = next(upstream(item.version) for item in packages if item.name == ROOTS[0])
         _run([_interpreter_of(version)], source.decode(), *arguments)
         return version
     version = str(json.loads(_run_python(root, _CHECK))["python"])
@@ -117,10 +117,9 @@ def assemble(packages: Sequence[Package], root: Path, *, is_foreign: bool = Fals
     return version
 
 
-def _foreign_version(packages: Sequence[Package]) -> str:
-    """The version of an interpreter that cannot be asked: without Debian's epoch and revision."""
-    package = next(item for item in packages if item.name == ROOTS[0])
-    return re.split("[-+~]", package.version.rpartition(":")[2])[0]
+def upstream(version: str) -> str:
+    """A package's version as its authors call it: without Debian's epoch and revision."""
+    return re.split("[-+~]", version.rpartition(":")[2])[0]
 
 
 def _interpreter_of(version: str) -> str:

@@ -8,9 +8,8 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -46,9 +45,26 @@ _GZIP_MAGIC = b"\x1f\x8b"
 # Interpreters on the usual PATH, official images and distributions alike.
 _INTERPRETER = re.compile(r"(\./)?usr/(local/)?bin/python(?P<version>3\.\d+)")
 
+# The GNU C library, and how it names its release.
+_GLIBC = re.compile(r"(\./)?(usr/)?lib(64)?/([\w.-]+/)?libc(\.so\.6|-2\.\d+\.so)")
+_GLIBC_RELEASE = re.compile(rb"GNU C Library [^\n]* version (\d+\.\d+)")
+
 # Of the base's configuration, what a derived image inherits. Not its signal to stop: the agent ends in
 # order on SIGTERM, which is the default.
 _INHERITED = ("Env", "Labels", "Volumes")
+
+
+@dataclass
+class _Found:
+    """What layers hold that wheels depend on.
+
+    Attributes:
+        pythons: versions of Python, as ``3.11``.
+        glibc: the version of the GNU C library.
+    """
+
+    pythons: set[str] = field(default_factory=set)
+    glibc: str | None = None
 
 
 def fetch_image(reference: str, platform: Platform, output: Path) -> None:
@@ -117,7 +133,7 @@ def _from_layout(source: Source, digest: str | None, platform: Platform, output:
     config = json.loads(_read(source, manifest["config"]["digest"]))
     _check_platform(Platform.from_oci(config), platform)
     diff_ids = config["rootfs"]["diff_ids"]
-    pythons: set[str] = set()
+    found = _Found()
     layers = []
     for raw, diff_id in zip(manifest["layers"], diff_ids, strict=True):
         descriptor = Descriptor.from_oci(raw)
@@ -126,9 +142,9 @@ def _from_layout(source: Source, digest: str | None, platform: Platform, output:
         with source.open(descriptor.digest) as blob:
             copy_blob(blob, output, descriptor)
         layer = Layer(descriptor.media_type, descriptor.digest, diff_id, descriptor.size)
-        pythons |= _checked_layer(output, layer)
+        _check_layer(output, layer, found)
         layers.append(layer)
-    return _base(config, tuple(layers), pythons, digest)
+    return _base(config, tuple(layers), found, digest)
 
 
 def _from_docker_archive(
@@ -147,12 +163,12 @@ def _from_docker_archive(
         raise ImageError(f"the archive holds {len(images)} images: save one alone")
     with source.open(images[0]["Config"]) as file:
         data = file.read()
-    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    if digest is not None and digest != found:
-        raise ImageError(f"the archive holds the image {found}, not {digest}")
+    held = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if digest is not None and digest != held:
+        raise ImageError(f"the archive holds the image {held}, not {digest}")
     config = json.loads(data)
     _check_platform(Platform.from_oci(config), platform)
-    pythons: set[str] = set()
+    found = _Found()
     layers = []
     diff_ids = config["rootfs"]["diff_ids"]
     for name, diff_id in zip(images[0]["Layers"], diff_ids, strict=True):
@@ -169,9 +185,9 @@ def _from_docker_archive(
         except DAMAGED as error:
             raise ImageError(f"the base image is damaged: {name}: {error}") from error
         layer = Layer(MEDIA_TYPES[compression], blob.digest, diff_id, blob.size)
-        pythons |= _checked_layer(output, layer)
+        _check_layer(output, layer, found)
         layers.append(layer)
-    base = _base(config, tuple(layers), pythons, found)
+    base = _base(config, tuple(layers), found, held)
     return replace(base, compressor=compressor_version(compression))
 
 
@@ -182,13 +198,11 @@ def _written_as(layer: IO[bytes]) -> str:
     return DOCKER_LAYER if magic == _GZIP_MAGIC else MEDIA_TYPE_LAYER_TAR
 
 
-def _base(
-    config: dict[str, Any], layers: tuple[Layer, ...], pythons: set[str], digest: str
-) -> Base:
+def _base(config: dict[str, Any], layers: tuple[Layer, ...], found: _Found, digest: str) -> Base:
     settings = config.get("config") or {}
     inherited = {key: settings[key] for key in _INHERITED if settings.get(key)}
     python = _python(inherited)
-    minors = {".".join(python.split(".")[:2])} if python else pythons
+    minors = {".".join(python.split(".")[:2])} if python else set()
     return Base(
         "oci",
         Platform.from_oci(config),
@@ -196,7 +210,8 @@ def _base(
         inherited,
         python,
         digest=digest,
-        interpreters=tuple(sorted(minors | pythons)),
+        interpreters=tuple(sorted(minors | found.pythons)),
+        glibc=found.glibc,
     )
 
 
@@ -240,11 +255,9 @@ def _read(source: Source, digest: str) -> bytes:
     return data
 
 
-def _checked_layer(root: Path, layer: Layer) -> set[str]:
-    """Read a layer to its end.
+def _check_layer(root: Path, layer: Layer, found: _Found) -> None:
+    """Read a layer to its end, and note what is found.
 
-    Returns:
-        The versions of Python in it, as ``3.11``.
     Raises:
         ImageError: the layer is no archive, or not the one of the configuration.
     """
@@ -252,7 +265,7 @@ def _checked_layer(root: Path, layer: Layer) -> set[str]:
     try:
         with path.open("rb") as blob, opened_layer(blob, layer.media_type) as tar:
             reader = HashedReader(tar)
-            found = set(_interpreters(reader))
+            _look_through(reader, found)
             while reader.read(_COPY_BYTES):
                 pass
     except (*DAMAGED, tarfile.TarError) as error:
@@ -264,15 +277,20 @@ def _checked_layer(root: Path, layer: Layer) -> set[str]:
             f"the base image is damaged: layer {layer.digest} unpacks to {reader.digest}, and its "
             f"configuration says {layer.diff_id}"
         )
-    return found
 
 
-def _interpreters(tar: HashedReader) -> Iterator[str]:
+def _look_through(tar: HashedReader, found: _Found) -> None:
     with tarfile.open(fileobj=cast(IO[bytes], tar), mode="r|") as archive:
         for member in archive:
-            match = _INTERPRETER.fullmatch(member.name)
-            if match is not None:
-                yield match["version"]
+            interpreter = _INTERPRETER.fullmatch(member.name)
+            if interpreter is not None:
+                found.pythons.add(interpreter["version"])
+            elif member.isfile() and _GLIBC.fullmatch(member.name):
+                source = archive.extractfile(member)
+                assert source is not None  # a regular file has content
+                release = _GLIBC_RELEASE.search(source.read())
+                if release is not None:
+                    found.glibc = release[1].decode()
 
 
 def _python(config: dict[str, Any]) -> str | None:

@@ -44,6 +44,7 @@ class ImageLayer:
 class Image:
     """A written image; ``size`` is that of manifest, configuration and layers, in bytes."""
 
+    platform: Platform
     manifest: Descriptor
     config: Descriptor
     layers: tuple[ImageLayer, ...]
@@ -61,7 +62,7 @@ def write_image(
     settings: Mapping[str, Any],
     annotations: Mapping[str, str],
 ) -> Image:
-    """Write configuration, manifest and index of an image into the layout at ``root``.
+    """Write configuration and manifest of an image into the layout at ``root``.
 
     The optional history is left out: it would be pushed again with every edit.
 
@@ -99,16 +100,34 @@ def write_image(
             }
         ),
     )
-    entry = {
-        **manifest.to_oci(),
-        "platform": platform.to_oci(),
-        "annotations": {"org.opencontainers.image.ref.name": TAG},
-    }
-    index = {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": [entry]}
+    return Image(platform, manifest, config, tuple(layers))
+
+
+def write_layout(root: Path, images: Sequence[Image], annotations: Mapping[str, str]) -> Descriptor:
+    """Make a layout of written images: of the only one, or of an index of one for each platform.
+
+    Args:
+        annotations: of the index.
+    Returns:
+        The manifest, or the index.
+    """
+    entries = [{**item.manifest.to_oci(), "platform": item.platform.to_oci()} for item in images]
+    named = images[0].manifest
+    if len(images) > 1:
+        named = write_blob(
+            root, MEDIA_TYPE_INDEX, _encode({**_index(entries), "annotations": dict(annotations)})
+        )
+        entries = [named.to_oci()]
+    index = _index([{**entries[0], "annotations": {"org.opencontainers.image.ref.name": TAG}}])
     # The index last: a layout without one is none.
     for name, document in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", index)):
         write_files(root, {name: _encode(document).decode()})
-    return Image(manifest, config, tuple(layers))
+    return named
+
+
+def _index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """https://github.com/opencontainers/image-spec/blob/v1.1.0/image-index.md"""
+    return {"schemaVersion": 2, "mediaType": MEDIA_TYPE_INDEX, "manifests": list(entries)}
 
 
 def merged_environment(base: Sequence[str], own: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,12 @@ from typing import Any
 from irc.oci.blobs import Layer
 from irc.oci.collisions import check_collisions, without_repetitions
 from irc.oci.compression import Compression, compressor_version
-from irc.oci.distributions import Distribution, layer_entries, read_distributions
+from irc.oci.distributions import (
+    Distribution,
+    layer_entries,
+    read_distributions,
+    read_pex_info,
+)
 from irc.oci.errors import ImageError
 from irc.oci.layer import Entry, write_layer
 
@@ -51,11 +56,15 @@ class ThirdParty:
     Attributes:
         python: the version of the interpreter that compiled the byte code.
         compressor: what the layers' bytes depend on besides.
+        wheels: file names of what the distributions were installed from, by name.
+        interpreter_constraints: of the PEX, any of which is enough.
     """
 
     layers: tuple[ThirdPartyLayer, ...]
     python: str
     compressor: str
+    wheels: tuple[str, ...] = ()
+    interpreter_constraints: tuple[str, ...] = ()
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -70,6 +79,8 @@ class ThirdParty:
             ],
             "python": self.python,
             "compressor": self.compressor,
+            "wheels": list(self.wheels),
+            "interpreter_constraints": list(self.interpreter_constraints),
         }
 
     @classmethod
@@ -78,7 +89,13 @@ class ThirdParty:
             ThirdPartyLayer(Layer.from_json(layer), tuple(layer["distributions"]))
             for layer in raw["layers"]
         )
-        return cls(tuple(layers), raw["python"], raw["compressor"])
+        return cls(
+            tuple(layers),
+            raw["python"],
+            raw["compressor"],
+            tuple(raw["wheels"]),
+            tuple(raw["interpreter_constraints"]),
+        )
 
 
 def group(distributions: Sequence[Distribution]) -> tuple[tuple[Distribution, ...], ...]:
@@ -110,6 +127,7 @@ def build_third_party(
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
+    info = read_pex_info(pex)
     groups = group(read_distributions(pex))
     warnings = check_collisions(groups)
     workers = min(len(groups), len(os.sched_getaffinity(0)), _MAX_WORKERS)
@@ -130,6 +148,8 @@ def build_third_party(
         ),
         ".".join(map(str, sys.version_info[:3])),
         compressor_version(compression),
+        tuple(sorted(info["distributions"])),
+        tuple(info.get("interpreter_constraints") or ()),
     )
     return built, warnings
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from irc.attestations.document import Document
 from irc.documents import read_json, read_text
 from irc.emit.compose import compose_file
 from irc.emit.documents import yaml_document
@@ -18,7 +20,7 @@ from irc.oci.blobs import Layer
 from irc.oci.conventions import PORT
 from irc.oci.distributions import read_pex_info, wheel_name_and_version
 from irc.oci.errors import ImageError
-from irc.oci.image import Image, ImageLayer, merged_environment, write_image
+from irc.oci.image import Image, ImageLayer, merged_environment, write_image, write_layout
 from irc.oci.thirdparty import SITE_PACKAGES, ThirdParty
 from irc.package.agent import Agent, read_agent
 from irc.package.attested import write_attestations
@@ -32,7 +34,7 @@ from irc.package.code import (
 )
 from irc.package.compatibility import check_compatibility
 from irc.package.context import write_context
-from irc.package.described import loaded_name
+from irc.package.described import loaded_name, platform_folder
 from irc.package.pex import compose_pex
 from irc.package.requirements import cut_requirements
 from irc.package.settings import USER, agent_environment, entry_point, image_labels
@@ -56,22 +58,46 @@ class Inputs:
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """What an image and its manifests are made of besides; a Lambda function has none.
+    """What images and their manifests are made of besides; a Lambda function has none.
 
     Attributes:
-        libraries: ``libraries.cdx.json`` of ``irc sbom``.
         manifest: ``manifest.json`` of ``irc manifest``; the target ``local`` has none.
         helm: whether a chart is written.
     """
 
-    base: Path
-    deps: Path
+    platforms: "tuple[PlatformInputs, ...]"
     code: Path
     lock: Path
-    libraries: Path
     repository: str | None
     manifest: Path | None = None
     helm: bool = False
+
+
+@dataclass(frozen=True)
+class PlatformInputs:
+    """What differs between images for different platforms.
+
+    Attributes:
+        libraries: ``libraries.cdx.json`` of ``irc sbom``.
+    """
+
+    base: Path
+    deps: Path
+    libraries: Path
+
+
+@dataclass(frozen=True)
+class _Below:
+    """What lies below the code in the image for one platform, and the bill of it."""
+
+    base: Base
+    third_party: ThirdParty
+    libraries: Document
+
+    @property
+    def layers(self) -> list[ImageLayer]:
+        layers = [ImageLayer(layer, "base") for layer in self.base.layers]
+        return [*layers, *(ImageLayer(it.layer, "third-party") for it in self.third_party.layers)]
 
 
 def package(inputs: Inputs, output: Path) -> tuple[str, ...]:
@@ -112,38 +138,49 @@ def _package(inputs: Inputs, output: Path) -> tuple[str, ...]:
 def _package_image(
     agent: Agent, code: Code, inputs: ImageInputs, deps_pex: Path, sources: Path, output: Path
 ) -> None:
-    """Write image, PEX, build context, and the manifests or Compose file.
+    """Write the image or images, PEX, build context, and the manifests or Compose file.
 
-    Of the image's blobs only those of this agent are written: the flow, configuration, manifest.
+    Of an image's blobs only those of this agent are written: the flow, configuration, manifest. PEX and
+    context are of the machine's own platform.
     """
     if inputs.repository is not None and not _REPOSITORY.fullmatch(inputs.repository):
         raise ImageError(
             f"{inputs.repository!r} is not a repository: <registry>/<name> "
             "in lower case, without a tag"
         )
-    base = read_json(inputs.base, Base.from_json)
-    third_party = read_json(inputs.deps, ThirdParty.from_json)
-    pex_info = read_pex_info(deps_pex)
+    below = _read_below(inputs.platforms)
     shared = read_json(inputs.code, SharedCode.from_json)
     if shared.files_digest != files_digest(code.shared):
         raise ImageError(f"{inputs.code}: made of other code than {sources} holds")
-    check_compatibility(base, third_party, pex_info)
-    code = _with_version(agent, code, base, third_party, output / "agent")
-    image = _write_image(agent, code, shared.layer, base, third_party, output / "image")
-    reference = f"{inputs.repository or agent.service_name}@{image.manifest.digest}"
+    code = _with_version(agent, code, below, output / "agent")
+    images = _write_images(agent, code, shared.layer, below, output / "image")
+    named = write_layout(output / "image", images, _annotations(agent))
+    reference = f"{inputs.repository or agent.service_name}@{named.digest}"
+    described = [_describe(*item) for item in zip(images, below, strict=True)]
     _write_json(
-        output / "image.json", _describe(agent, image, reference, inputs, base, third_party)
+        output / "image.json",
+        {
+            "schema_version": 1,
+            "name": agent.name,
+            "ir_digest": agent.ir_digest,
+            "reference": reference,
+            "repository": inputs.repository,
+            "manifest_digest": named.digest,
+            **(described[0] if len(described) == 1 else {"images": described}),
+        },
     )
     if agent.target == "local":
-        write_files(output, {"compose.yaml": _compose(agent, image, inputs.repository)})
+        write_files(output, {"compose.yaml": _compose(agent, named.digest, inputs.repository)})
     else:
         _write_manifests(agent, inputs, reference, output)
-    libraries = read_json(inputs.libraries, dict)
     lock = read_text(inputs.lock)
-    write_attestations(
-        output, agent, image, reference, code, libraries, sources, lock, base, third_party
-    )
-    wheels = map(wheel_name_and_version, pex_info["distributions"])
+    for image, item in zip(images, below, strict=True):
+        folder = output if len(images) == 1 else platform_folder(output, str(image.platform))
+        write_attestations(
+            *(folder, agent, image, reference, code, item.libraries, sources, lock),
+            *(item.base, item.third_party),
+        )
+    wheels = map(wheel_name_and_version, read_pex_info(deps_pex)["distributions"])
     requirements = cut_requirements(lock, wheels)
     write_context(agent, code, requirements, output / "context")
     compose_pex(deps_pex, code.all, agent.module, output / "agent.pex")
@@ -163,20 +200,37 @@ def _write_manifests(agent: Agent, inputs: ImageInputs, reference: str, output: 
         write_files(output / "helm", chart(base, agent.description, version))
 
 
-def _with_version(
-    agent: Agent, code: Code, base: Base, third_party: ThirdParty, folder: Path
-) -> Code:
+def _read_below(platforms: Sequence[PlatformInputs]) -> tuple[_Below, ...]:
+    """What images are made of, by platform.
+
+    Raises:
+        ImageError: parts do not fit, or two are for one platform.
+    """
+    found: dict[str, _Below] = {}
+    for inputs in platforms:
+        base = read_json(inputs.base, Base.from_json)
+        third_party = read_json(inputs.deps, ThirdParty.from_json)
+        check_compatibility(base, third_party)
+        if base.platform.machine in found:
+            raise ImageError(f"there are two base images for {base.platform.machine}")
+        found[base.platform.machine] = _Below(
+            base, third_party, read_json(inputs.libraries, Document)
+        )
+    return tuple(found[name] for name in sorted(found))
+
+
+def _with_version(agent: Agent, code: Code, below: Sequence[_Below], folder: Path) -> Code:
     """The code and the file, written to the folder, by which a running agent knows it again."""
-    below = [layer.diff_id for layer in base.layers]
-    below += [item.layer.diff_id for item in third_party.layers]
+    archives = {
+        item.base.platform.machine: [layer.layer.diff_id for layer in item.layers] for item in below
+    }
     folder.mkdir(parents=True)
     path = folder / VERSION_FILE
-    path.write_text(version_file(agent, code.all, below), "utf-8")
+    path.write_text(version_file(agent, code.all, archives), "utf-8")
     return Code(code.shared, dict(sorted({**code.flow, VERSION_FILE: path}.items())))
 
 
-def _compose(agent: Agent, image: Image, repository: str | None) -> str:
-    digest = image.manifest.digest
+def _compose(agent: Agent, digest: str, repository: str | None) -> str:
     return compose_file(
         compiler=agent.compiler,
         flow=agent.flow,
@@ -192,23 +246,20 @@ def _compose(agent: Agent, image: Image, repository: str | None) -> str:
     )
 
 
-def _write_image(
-    agent: Agent,
-    code: Code,
-    shared: Layer | None,
-    base: Base,
-    third_party: ThirdParty,
-    root: Path,
-) -> Image:
-    layers = [
-        *(ImageLayer(layer, "base") for layer in base.layers),
-        *(ImageLayer(item.layer, "third-party") for item in third_party.layers),
-    ]
+def _write_images(
+    agent: Agent, code: Code, shared: Layer | None, below: Sequence[_Below], root: Path
+) -> tuple[Image, ...]:
+    """An image for each platform; all have the same layers of code."""
+    layers = []
     if shared is not None:
         layers.append(ImageLayer(shared, "first-party"))
     layers.append(ImageLayer(write_flow_layer(root, code), "flow"))
+    return tuple(_write_image(agent, item.base, [*item.layers, *layers], root) for item in below)
+
+
+def _write_image(agent: Agent, base: Base, layers: Sequence[ImageLayer], root: Path) -> Image:
     annotations = {
-        "org.opencontainers.image.title": agent.name,
+        **_annotations(agent),
         **({"org.opencontainers.image.base.digest": base.digest} if base.digest else {}),
     }
     own = {"PYTHONPATH": f"/{APP}:/{SITE_PACKAGES}", **agent_environment(agent)}
@@ -224,23 +275,16 @@ def _write_image(
     return write_image(root, base.platform, layers, settings, annotations)
 
 
-def _describe(
-    agent: Agent,
-    image: Image,
-    reference: str,
-    inputs: ImageInputs,
-    base: Base,
-    third_party: ThirdParty,
-) -> dict[str, Any]:
+def _annotations(agent: Agent) -> dict[str, str]:
+    return {"org.opencontainers.image.title": agent.name}
+
+
+def _describe(image: Image, below: _Below) -> dict[str, Any]:
+    base, third_party = below.base, below.third_party
     return {
-        "schema_version": 1,
-        "name": agent.name,
-        "ir_digest": agent.ir_digest,
-        "reference": reference,
-        "repository": inputs.repository,
         "manifest_digest": image.manifest.digest,
         "config_digest": image.config.digest,
-        "platform": str(base.platform),
+        "platform": str(image.platform),
         "size": image.size,
         "layers": [_describe_layer(item, third_party) for item in image.layers],
         "base": {

@@ -4,7 +4,6 @@ A mismatch would be an image that builds and does not start, so it is an error h
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -13,8 +12,9 @@ from irc.oci.conventions import PYTHON
 from irc.oci.errors import ImageError
 from irc.oci.thirdparty import ThirdParty
 
-# Machines of wheels' platform tags, by architectures as the OCI specification names them.
-_MACHINES = {
+# Machines of wheels' platform tags, the usual one first, by architectures as the OCI specification
+# names them.
+MACHINES = {
     "386": ("i686", "i386"),
     "amd64": ("x86_64", "amd64"),
     "arm": ("armv7l", "armv6l"),
@@ -25,17 +25,15 @@ _MACHINES = {
 }
 
 
-def check_compatibility(base: Base, third_party: ThirdParty, pex_info: dict[str, Any]) -> None:
+def check_compatibility(base: Base, third_party: ThirdParty) -> None:
     """Compare the base with the requirements and with what generated code runs on.
 
-    Args:
-        pex_info: PEX-INFO of the requirements.
     Raises:
         ImageError: they do not fit; the message names both.
     """
     _check_interpreter(base, third_party)
-    _check_constraints(base, pex_info.get("interpreter_constraints") or ())
-    _check_platform(base, pex_info["distributions"])
+    _check_constraints(base, third_party.interpreter_constraints)
+    _check_platform(base, third_party.wheels)
 
 
 def _check_interpreter(base: Base, third_party: ThirdParty) -> None:
@@ -80,7 +78,7 @@ def _specifiers(constraints: Iterable[str]) -> Iterator[SpecifierSet]:
 
 
 def _check_platform(base: Base, wheels: Iterable[str]) -> None:
-    machines = _MACHINES.get(base.platform.architecture)
+    machines = MACHINES.get(base.platform.architecture)
     for wheel in sorted(wheels):
         tags = wheel.removesuffix(".whl").rpartition("-")[2].split(".")
         if "any" in tags or machines is None:

@@ -12,11 +12,12 @@ from irc.oci.errors import ImageError
 
 @dataclass(frozen=True)
 class LockedRequirement:
-    """One requirement of a lock file with its hashes; ``text`` as it stands there."""
+    """One requirement of a lock file with its hashes; ``text`` as it stands there, ``marker`` of PEP 508."""
 
     name: str
     version: str
     text: str
+    marker: str = ""
 
 
 def locked_requirements(lock: str) -> Iterator[LockedRequirement]:
@@ -59,12 +60,13 @@ def _locked_by_pex(document: Mapping[str, Any]) -> Iterator[LockedRequirement]:
 
 def _requirement(lines: list[str]) -> LockedRequirement:
     parts = [line.removesuffix("\\").strip() for line in lines]
-    specification = parts[0].split(";", 1)[0].split("--hash", 1)[0]
+    specification, _, marker = parts[0].split("--hash", 1)[0].partition(";")
     name, _, version = specification.partition("==")
     return LockedRequirement(
         normalized_name(name.split("[", 1)[0].strip()),
         version.strip(),
         " \\\n    ".join(part for part in parts if part) + "\n",
+        marker.strip(),
     )
 
 

@@ -5,21 +5,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from irc.package.agent import Agent
 from irc.package.code import Files, files_digest
 
 VERSION_FILE = "irc-version.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
-def version_file(agent: Agent, code: Files, layers_below: Iterable[str]) -> str:
+def version_file(agent: Agent, code: Files, layers_below: Mapping[str, Iterable[str]]) -> str:
     """The file's text.
 
     Args:
         code: all files of the agent but this one.
-        layers_below: digests of the archives in the layers below the code, from the lowest up.
+        layers_below: by platform, ``linux/arm64``, digests of the archives in the layers below the
+            code, from the lowest up.
     """
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -27,7 +28,9 @@ def version_file(agent: Agent, code: Files, layers_below: Iterable[str]) -> str:
         "module": agent.module,
         "compiler": agent.compiler,
         "ir_digest": agent.ir_digest,
-        "platform_digest": _sha256(" ".join(layers_below)),
+        "platform_digests": {
+            platform: _sha256(" ".join(layers_below[platform])) for platform in sorted(layers_below)
+        },
         "code_digest": files_digest(code),
     }
     return json.dumps(document, indent=2) + "\n"

@@ -22,16 +22,18 @@ _NAME = "org.opencontainers.image.ref.name"
 Descriptor = dict[str, Any]
 
 
-def attestations(package: Path) -> dict[str, Descriptor]:
-    """Descriptors of what goes with the image of a package, by name.
+def attestations(folder: Path) -> dict[str, Descriptor]:
+    """Descriptors of what goes with an image, by name.
 
+    Args:
+        folder: of a package, or of one of its platforms.
     Raises:
         ImageError: there is nothing.
     """
     try:
-        index = json.loads((package / _LAYOUT / "index.json").read_bytes())
+        index = json.loads((folder / _LAYOUT / "index.json").read_bytes())
     except (OSError, ValueError):
-        raise ImageError(f"{package} holds no attestations: package the agent anew") from None
+        raise ImageError(f"{folder} holds no attestations: package the agent anew") from None
     found = {}
     for entry in index["manifests"]:
         annotations = dict(entry["annotations"])
@@ -39,9 +41,12 @@ def attestations(package: Path) -> dict[str, Descriptor]:
     return found
 
 
-def attach(package: Path, repository: str, digest: str, registry: Registry) -> bool:
+def attach(folder: Path, repository: str, digest: str, registry: Registry) -> bool:
     """Push what goes with an image that is there, unless it is listed already.
 
+    Args:
+        folder: as of ``attestations``.
+        digest: of the image.
     Returns:
         Whether anything was pushed.
     Raises:
@@ -51,14 +56,12 @@ def attach(package: Path, repository: str, digest: str, registry: Registry) -> b
     index = referrers(reference, registry)
     listed = {entry["digest"] for entry in index["manifests"]}
     missing = {
-        name: entry
-        for name, entry in attestations(package).items()
-        if entry["digest"] not in listed
+        name: entry for name, entry in attestations(folder).items() if entry["digest"] not in listed
     }
     for name, entry in missing.items():
         by_digest = f"{repository}@{entry['digest']}"
         if registry.digest(by_digest) != entry["digest"]:
-            registry.push_artifact(package / _LAYOUT, name, entry["digest"], by_digest)
+            registry.push_artifact(folder / _LAYOUT, name, entry["digest"], by_digest)
     if missing:
         _list(index, list(missing.values()), reference, registry)
     return bool(missing)

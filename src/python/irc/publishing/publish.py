@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from irc.package.described import described_image
+from irc.package.described import attested_images, described_image
 from irc.publishing.attach import attach
 from irc.publishing.registry import Registry
 from irc.publishing.signing import Signer
@@ -67,7 +67,8 @@ def publish(
         changed = registry.digest(reference) != digest
         if changed:
             registry.push(package / "image", digest, reference)
-        changed |= attach(package, repository, digest, registry)
+        for folder, subject in attested_images(package):
+            changed |= attach(folder, repository, subject, registry)
         if signer is not None:
             changed |= signer.sign(package, repository, digest, registry)
         if not names:

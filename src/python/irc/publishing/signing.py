@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from irc.oci.errors import ImageError
+from irc.package.described import attested_images
 from irc.publishing.attach import attestations, referrers
 from irc.publishing.registry import Registry
 
@@ -31,13 +32,19 @@ class Signer:
     def sign(self, package: Path, repository: str, digest: str, registry: Registry) -> bool:
         """Sign by digest an image that is in the registry, and what is attached to it.
 
+        Of an index the image for each platform is signed, too.
+
         Returns:
             Whether anything was signed: what has a signature gets no second one.
         Raises:
             ImageError: cosign fails.
         """
-        digests = [digest, *(entry["digest"] for entry in attestations(package).values())]
-        unsigned = [item for item in digests if not _is_signed(repository, item, registry)]
+        digests = [digest]
+        for folder, image in attested_images(package):
+            digests += [image, *(entry["digest"] for entry in attestations(folder).values())]
+        unsigned = [
+            item for item in dict.fromkeys(digests) if not _is_signed(repository, item, registry)
+        ]
         if unsigned:
             self._run([f"{repository}@{item}" for item in unsigned])
         return bool(unsigned)

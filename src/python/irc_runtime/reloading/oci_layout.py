@@ -8,7 +8,6 @@ need not be there, as only their digests are compared. For the forms see the OCI
 import gzip
 import hashlib
 import json
-import platform
 import re
 import tarfile
 import zlib
@@ -19,7 +18,13 @@ from typing import IO, Any
 
 from irc_runtime.reloading.code_copy import CHUNK_BYTES, MAX_CODE_BYTES, CodeCopy
 from irc_runtime.reloading.sources import Mark, check_fit, mark_of, marks_below
-from irc_runtime.reloading.version import Facts, Version, VersionError, platform_digest
+from irc_runtime.reloading.version import (
+    Facts,
+    Version,
+    VersionError,
+    own_platform,
+    platform_digest,
+)
 
 #: Where code lies in the image; ``irc/package/code.py`` writes it.
 APP = "opt/agent/app/"
@@ -27,7 +32,6 @@ APP = "opt/agent/app/"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 #: Byte code counts here, and the tar archive's own blocks.
 MAX_LAYER_BYTES = 2 * MAX_CODE_BYTES
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 GZIP = ("application/vnd.oci.image.layer.v1.tar+gzip",
         "application/vnd.docker.image.rootfs.diff.tar.gzip")  # fmt: skip
 
@@ -76,8 +80,9 @@ def _layers(root: Path) -> list[Layer]:
     """The layers of the image, from the lowest up."""
     if not (root / "oci-layout").is_file():
         raise VersionError("not an OCI image layout: it has no file oci-layout")
-    entry = _entry(json.loads((root / "index.json").read_bytes())["manifests"])
-    manifest = json.loads(_document(root, entry))
+    manifest = json.loads((root / "index.json").read_bytes())
+    while "manifests" in manifest:  # an index of platforms lies in that of the layout
+        manifest = json.loads(_document(root, _entry(manifest["manifests"])))
     config = json.loads(_document(root, manifest["config"]))
     diff_ids = config["rootfs"]["diff_ids"]
     return [
@@ -88,12 +93,12 @@ def _layers(root: Path) -> list[Layer]:
 
 def _entry(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The manifest for this machine; one without a platform is for all."""
-    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
+    own = own_platform()
     for entry in entries:
-        offered = {"os": "linux", "architecture": architecture, **entry.get("platform", {})}
-        if (offered["os"], offered["architecture"]) == ("linux", architecture):
+        offered = entry.get("platform")
+        if offered is None or f"{offered['os']}/{offered['architecture']}" == own:
             return entry
-    raise VersionError(f"the layout has no image for linux/{architecture}")
+    raise VersionError(f"the layout has no image for {own}")
 
 
 def _code_begins(layers: list[Layer], facts: Facts) -> int:

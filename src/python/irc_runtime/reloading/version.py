@@ -6,12 +6,16 @@ agent, beside its top-level modules: into the image's layer of the flow and into
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 VERSION_FILE = "irc-version.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: Names of the OCI image specification, following Go, of machines that Linux calls otherwise.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class VersionError(Exception):
@@ -34,14 +38,15 @@ class Facts:
         digest: of the file itself, which is the version's name.
         name: of the agent.
         module: the agent's module.
-        platform_digest: of the layers below the code: base and third-party distributions.
+        platform_digest: of the layers below the code, base and third-party distributions, for this
+            machine's platform; None where there are none for it.
         code_digest: of all files of the code but this one.
     """
 
     digest: str
     name: str
     module: str
-    platform_digest: str
+    platform_digest: str | None
     code_digest: str
 
 
@@ -75,10 +80,17 @@ def read_facts(data: bytes) -> Facts:
                 f"{VERSION_FILE} has schema_version {raw['schema_version']}, expected {SCHEMA_VERSION}",
                 "roll out a new image: this version of irc_runtime cannot start it",
             )
-        texts = [raw[key] for key in ("name", "module", "platform_digest", "code_digest")]
-    except (KeyError, TypeError, ValueError):
+        name, module, code = (str(raw[key]) for key in ("name", "module", "code_digest"))
+        below = raw["platform_digests"].get(own_platform())
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise VersionError(f"{VERSION_FILE} is incomplete or damaged") from None
-    return Facts(f"sha256:{hashlib.sha256(data).hexdigest()}", *map(str, texts))
+    return Facts(f"sha256:{hashlib.sha256(data).hexdigest()}", name, module, below, code)
+
+
+def own_platform() -> str:
+    """This machine's platform as the OCI image specification has it, without a variant."""
+    machine = platform.machine()
+    return f"linux/{ARCHITECTURES.get(machine, machine)}"
 
 
 def own_facts(search_path: Iterable[str]) -> tuple[Path, Facts] | None:
