@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from irc.files import write_files
 from irc.package.build import package
+from irc.package.shared_code import build_shared_code
 from irc.pipeline import check, generate
 from tests.irc.compiling import rendered
 from tests.irc.package.agent_files import write_inputs
@@ -83,8 +85,10 @@ class Packages:
         root = self.folder / str(self._number)
         inputs = write_inputs(root)
         sources, generated = root / "code", root / "compiled"
-        write_files(sources / "shop", files)
         write_files(sources, shared or {})
+        shared_code = build_shared_code(sources, root / "code-layer")
+        (root / "code.json").write_text(json.dumps(shared_code.to_json()))
+        write_files(sources / "shop", files)
         result = check(
             "code/shop/flow.yaml", lambda name: (root / name).read_bytes(), source_root="code"
         )
@@ -97,6 +101,8 @@ class Packages:
             other = described.replace(layer, f"sha256:{'f' * 64}")
             (root / "base.json").write_text(other)
         package(replace(inputs, agent=summary, generated=generated, sources=sources), root / "out")
+        if shared:
+            shutil.copytree(root / "code-layer", root / "out/image", dirs_exist_ok=True)
         return root / "out"
 
 
