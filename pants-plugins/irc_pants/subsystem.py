@@ -124,7 +124,11 @@ class Irc(Subsystem):
             "SIGSTORE_ID_TOKEN",
             "SSL_CERT_DIR",
             "SSL_CERT_FILE",
+            "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
+            "http_proxy",
+            "https_proxy",
+            "no_proxy",
         ],
         advanced=True,
         help=softwrap(
@@ -159,6 +163,9 @@ class Irc(Subsystem):
             "PATH",
             "SSL_CERT_DIR",
             "SSL_CERT_FILE",
+            "http_proxy",
+            "https_proxy",
+            "no_proxy",
         ],
         advanced=True,
         help=softwrap(

@@ -109,3 +109,23 @@ def test_variables_are_handed_on_by_name(
 def test_what_is_not_published_says_why(rule_runner: RuleRunner, name: str, reason: str) -> None:
     packages = published(rule_runner, name)
     assert (packages.process, packages.description) == (None, reason)
+
+
+def test_what_is_written_of_a_target_names_it(rule_runner: RuleRunner) -> None:
+    target = rule_runner.get_target(Address("flows", target_name="agent"))
+    written = PublishAgentFlowFieldSet.create(target).get_output_data()
+    assert {name: str(value) for name, value in written.items()} == {
+        "publisher": "irc",
+        "target": "flows:agent",
+    }
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_is_used_however_its_variable_is_written(
+    rule_runner: RuleRunner, name: str
+) -> None:
+    set_options(rule_runner, environment={name: "http://proxy.example.com"})
+    process = published(rule_runner, "agent").process
+    assert process is not None
+    assert process.process.env[name] == "http://proxy.example.com"
+    set_options(rule_runner)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from pants.backend.python.goals.coverage_py import PytestCoverageData
 from pants.core.goals.test import TestDebugRequest, TestResult
 from pants.core.util_rules.partitions import Partitions
 from pants.engine.addresses import Address
+from pants.engine.fs import DigestContents
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner, mock_console
 
@@ -97,6 +99,11 @@ def test_tests_that_fail_are_reported(rule_runner: RuleRunner) -> None:
     result = result_of(rule_runner, "bad")
     assert result.exit_code == 1
     assert "1 failed" in result.stdout
+    assert result.xml_results is not None
+    [report] = rule_runner.request(DigestContents, [result.xml_results.digest])
+    [case] = ElementTree.fromstring(report.content).iter("testcase")
+    assert case.get("classname") == "__generated_tests__.flows.bad.test_agent"
+    assert [found.tag for found in case] == ["failure"]
 
 
 def test_a_flow_that_does_not_compile_fails_with_its_diagnostics(rule_runner: RuleRunner) -> None:
