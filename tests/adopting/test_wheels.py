@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+import subprocess
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -14,8 +15,10 @@ from packaging.requirements import Requirement
 
 from irc.oci.distributions import normalized_name
 from irc.version import VERSION
+from tests.e2e.running import SEARCH_PATH
 
 LIBRARIES = {"irc": Path("src/python/irc"), "irc_runtime": Path("src/python/irc_runtime")}
+PLUGIN = Path("pants-plugins/irc_pants")
 PYTHON = {"irc": "==3.11.*", "irc_runtime": "==3.11.*", "irc_pants": ">=3.9"}
 # Distributions that share a namespace: a module's first name does not say which one has it.
 NAMESPACES = {"google", "opentelemetry"}
@@ -26,7 +29,11 @@ each_library = pytest.mark.parametrize("name", sorted(LIBRARIES))
 
 def wheel(name: str) -> zipfile.ZipFile:
     shutil.unpack_archive("tests.adopting/plugin.tar")
-    return zipfile.ZipFile(f"{name}-{VERSION}-py3-none-any.whl")
+    return zipfile.ZipFile(wheel_file(name))
+
+
+def wheel_file(name: str) -> str:
+    return f"{name}-{VERSION}-py3-none-any.whl"
 
 
 def metadata(name: str) -> Message:
@@ -72,6 +79,24 @@ def test_compiler_brings_its_command_and_the_pages_that_it_reads() -> None:
 @each_wheel
 def test_wheel_holds_no_time(name: str) -> None:
     assert {file.date_time for file in wheel(name).infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@each_wheel
+def test_wheel_built_in_another_folder_is_the_same_bytes(name: str, tmp_path: Path) -> None:
+    shutil.unpack_archive("tests.adopting/plugin.tar")
+    folder = tmp_path / "another" / "folder"
+    shutil.copytree({**LIBRARIES, "irc_pants": PLUGIN}[name], folder / name)
+    for file in ("README.md", "pyproject.toml"):
+        shutil.copy(Path("distributions", name, file), folder)
+    shutil.copy("LICENSE", folder)
+    build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
+    subprocess.run(
+        [Path("tests.adopting/setuptools.pex/__main__.py").absolute(), "-c", build],
+        cwd=folder,
+        env={"HOME": str(tmp_path), "PATH": SEARCH_PATH, "SOURCE_DATE_EPOCH": "315532800"},
+        check=True,
+    )
+    assert (tmp_path / wheel_file(name)).read_bytes() == Path(wheel_file(name)).read_bytes()
 
 
 @each_library
