@@ -1,10 +1,13 @@
 """Repositories in which Pants runs with a home and caches of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Variables that would carry settings or state of the user's into the clone.
 USERS_OWN = ("IRC_", "PANTS_", "PEX_", "PYTHON", "SOURCE_DATE_EPOCH", "XDG_")
+
+#: Of the folder that a test or benchmark is started in: where daemons say which process they are. They
+#: end when that file is gone, so none outlives the sandbox of a test that was given up.
+PIDS = Path(".pids")
 
 #: How long a daemon may take to end, in seconds.
 STOPPING_S = 30.0
@@ -32,13 +39,15 @@ class Repository:
     def __init__(self, root: Path, folder: Path, launcher_cache: Path | None = None) -> None:
         self.root = root
         home, temporary = folder / "home", folder / "tmp"
-        for made in (home, temporary):
+        for made in (home, temporary, PIDS):
             made.mkdir(parents=True, exist_ok=True)
+        self._pids = Path(tempfile.mkdtemp(dir=PIDS.absolute()))
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(USERS_OWN)},
             "HOME": str(home),
             "TMPDIR": str(temporary),
             "PANTS_PANTSRC": "false",
+            "PANTS_SUBPROCESSDIR": str(self._pids),
         }
         if launcher_cache is not None:
             self.environment["PANTS_IRC_CACHE"] = str(launcher_cache)
@@ -79,17 +88,22 @@ class Repository:
         self.pants(*arguments)
         return time.perf_counter() - started
 
+    def daemon(self) -> int | None:
+        """The id of this repository's daemon, where one has been started."""
+        for pid_file in self._pids.glob("*/pantsd/pid"):
+            return int(pid_file.read_text())
+        return None
+
     def stop_daemon(self) -> None:
         """Stop this repository's daemon, and wait until it has ended."""
-        for pid_file in self.root.glob(".pids/*/pantsd/pid"):
-            pid = int(pid_file.read_text())
-            try:
+        pid = self.daemon()
+        if pid is not None:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
                 for _ in range(int(STOPPING_S / 0.1)):
                     time.sleep(0.1)
                     os.kill(pid, 0)
-            except ProcessLookupError:
-                continue
+        shutil.rmtree(self._pids, ignore_errors=True)
 
 
 class Checkout(Repository):

@@ -180,8 +180,7 @@ def package_rows(
 
 def memory_row(repository: Repository, figure: str) -> Row:
     """The resident memory of the repository's daemon."""
-    [pid_file] = repository.root.glob(".pids/*/pantsd/pid")
-    status = Path(f"/proc/{int(pid_file.read_text())}/status").read_text()
+    status = Path(f"/proc/{repository.daemon()}/status").read_text()
     [memory_kb] = re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     return row(figure, [int(memory_kb) / 1e3], "MB", target=Target(2000))
 
