@@ -1,4 +1,4 @@
-"""What a remote cache saves: `package` of an agent with empty caches, with and without one.
+"""What a remote cache saves and remote execution costs: `package` of an agent with empty caches.
 
     ./pants package tests/remote:
     PYTHONPATH=. python3.11 benchmarks/remote.py
@@ -15,6 +15,7 @@ from checkout import Checkout, launcher_cache
 from report import Row, row, table
 
 from tests.remote.servers import CacheServer
+from tests.remote.worker import Worker
 
 AGENT = "flows/support:agent"
 DIST = Path("dist/flows.support/agent")
@@ -36,18 +37,23 @@ def measure(folder: Path) -> list[Row]:
         alone, alone_s = build(folder / "alone")
         first, first_s = build(folder / "first", *cache.options)
         second, second_s = build(folder / "second", *cache.options)
-    if not alone == first == second:
-        sys.exit("The image's digest is not the same with and without the cache.")
+        with Worker(folder / "worker", free_port(), cache).running() as worker:
+            executed, executed_s = build(folder / "executed", worker=worker)
+    if not alone == first == second == executed:
+        sys.exit("The image's digest is not the same everywhere.")
     return [
         row("package, empty caches, no remote cache", [alone_s], "s"),
         row("the same, which fills a remote cache", [first_s], "s", peer=[alone_s]),
         row("the same, from the remote cache", [second_s], "s", peer=[alone_s]),
+        row("the same, by a worker of this machine", [executed_s], "s", peer=[alone_s]),
     ]
 
 
-def build(folder: Path, *options: str) -> tuple[bytes, float]:
+def build(folder: Path, *options: str, worker: Worker | None = None) -> tuple[bytes, float]:
     """Package in a new clone; gives what describes the image, and the seconds."""
     with Checkout(folder, launcher_cache()) as checkout:
+        if worker is not None:
+            options = (*options, worker.configure(checkout.root))
         seconds = checkout.timed(*options, "package", AGENT)
         return (checkout.root / DIST / "image.json").read_bytes(), seconds
 
