@@ -15,6 +15,7 @@ from pants.engine.target import (
 from irc_pants.target_types import (
     AgentFlowLayoutField,
     AgentFlowOverlaysField,
+    AgentFlowPlatformsField,
     AgentFlowSourceField,
 )
 
@@ -48,6 +49,23 @@ def test_overlays_are_values_by_key_by_name() -> None:
     assert AgentFlowOverlaysField(value, ADDRESS).value == (
         '{"staging": {"env": {"LEVEL": "debug"}, "min_replicas": 0}}'
     )
+
+
+def test_platforms_are_of_linux_and_each_is_named_once() -> None:
+    value = ("linux/amd64", "linux/arm64/v8")
+    assert AgentFlowPlatformsField(value, ADDRESS).value == value
+    problems = {
+        ("windows/amd64",): "has 'windows/amd64', which is none of Linux: `linux/<architecture>`",
+        ("amd64",): "has 'amd64', which is none of Linux: `linux/<architecture>`",
+        ("linux/arm64", "linux/arm64/v8"): "has 'linux/arm64' more than once",
+    }
+    for value, problem in problems.items():
+        with pytest.raises(InvalidFieldException) as error:
+            AgentFlowPlatformsField(value, ADDRESS)
+        assert str(error.value) == (
+            f"The field `platforms` of the target flows/support:agent {problem}. An example is"
+            ' `platforms=["linux/amd64", "linux/arm64"]`.'
+        )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,23 @@ def test_code_of_several_layers_is_put_together(
     assert [layer["role"] for layer in layers][-2:] == ["first-party", "flow"]
     version = ImageLayout(root / "image").fetch(copies, own)
     assert texts(version.folder) == texts(root / "context/app")
+
+
+def test_an_index_has_the_version_for_each_platform(
+    packages: Packages, own: Facts, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = packages.package(flow_of("second"), two_platforms=True)
+    found = ImageLayout(root / "image").fetch(copies, own)
+    assert texts(found.folder) == texts(root / "context/app")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    there = own_facts([str(packages.package(flow_of("first"), two_platforms=True) / "context/app")])
+    assert there is not None
+    assert ImageLayout(root / "image").fetch(copies, there[1]).digest == found.digest
+    with pytest.raises(VersionError, match="are not those of the running image"):
+        ImageLayout(root / "image").fetch(copies, own)
+    monkeypatch.setattr(platform, "machine", lambda: "s390x")
+    with pytest.raises(VersionError, match="the layout has no image for linux/s390x"):
+        ImageLayout(root / "image").fetch(copies, None)
 
 
 Damage = Callable[[Path], object]

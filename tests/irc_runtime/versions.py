@@ -15,7 +15,7 @@ from irc.package.build import package
 from irc.package.shared_code import build_shared_code
 from irc.pipeline import check, generate
 from tests.irc.compiling import rendered
-from tests.irc.package.agent_files import write_inputs
+from tests.irc.package.agent_files import write_inputs, write_two_platforms
 from tests.irc_runtime.served import START_TIMEOUT_S, Served
 
 FLOW = """\
@@ -74,6 +74,7 @@ class Packages:
         *,
         shared: Mapping[str, str] | None = None,
         other_base: bool = False,
+        two_platforms: bool = False,
     ) -> Path:
         """Compile and package a flow; the result holds ``image`` and ``context/app``.
 
@@ -83,7 +84,7 @@ class Packages:
         """
         self._number += 1
         root = self.folder / str(self._number)
-        inputs = write_inputs(root)
+        inputs = write_two_platforms(root) if two_platforms else write_inputs(root)
         sources, generated = root / "code", root / "compiled"
         write_files(sources, shared or {})
         shared_code = build_shared_code(sources, root / "code-layer")

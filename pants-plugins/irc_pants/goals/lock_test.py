@@ -18,7 +18,8 @@ def rule_runner() -> RuleRunner:
     rule_runner.write_files(
         {
             "images/BUILD": (
-                "oci_base_image(name='base', lock='debian.lock.json', packages=['libpq5'])\n"
+                "oci_base_image(name='base', lock='debian.lock.json', packages=['libpq5'],"
+                " platforms=['linux/arm64', 'linux/amd64'])\n"
                 "oci_base_image(name='same', lock='debian.lock.json', packages=['libgomp1'])\n"
                 "oci_base_image(name='other', lock='other/plain.lock.json')\n"
                 "oci_base_image(name='layout', layout='python')\n"
@@ -39,7 +40,7 @@ def lock(rule_runner: RuleRunner, resolve: str) -> int:
     return result.exit_code
 
 
-def test_a_lock_is_written_in_its_place_with_the_packages_of_all_that_have_it(
+def test_a_lock_is_written_in_its_place_with_packages_and_platforms_of_all_that_have_it(
     rule_runner: RuleRunner,
 ) -> None:
     assert lock(rule_runner, "images/debian.lock.json") == 0
@@ -50,6 +51,8 @@ def test_a_lock_is_written_in_its_place_with_the_packages_of_all_that_have_it(
         "--name=debian.lock.json",
         "--package=libgomp1",
         "--package=libpq5",
+        "--platform=linux/amd64",
+        "--platform=linux/arm64",
         "--output-dir",
     ]
 

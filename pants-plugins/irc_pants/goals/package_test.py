@@ -9,11 +9,15 @@ import pytest
 from pants.core.goals.package import BuiltPackage
 from pants.engine.addresses import Address
 from pants.engine.fs import DigestContents
+from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.platform import Platform
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
 from irc_pants.goals.package import AgentFlowPackageFieldSet
-from irc_pants.testutil.rule_runner import FLOW, STAND_IN, make_rule_runner, set_options
+from irc_pants.platforms import is_native
+from irc_pants.testutil.compiler import STAND_IN
+from irc_pants.testutil.rule_runner import FLOW, make_rule_runner, set_options
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +33,18 @@ def rule_runner() -> RuleRunner:
                 "agent_flow(name='cluster', source='cluster.flow.yaml', helm=True,"
                 " overlays={'staging': {'min_replicas': 0}})\n"
                 "agent_flow(name='function', source='function.flow.yaml')\n"
+                "agent_flow(name='several', source='several.flow.yaml',"
+                " platforms=['linux/amd64', 'linux/arm64'])\n"
+                "agent_flow(name='odd', source='odd.flow.yaml', platforms=['linux/arm64'])\n"
             ),
-            **{f"flows/{name}flow.yaml": FLOW for name in ("", "cluster.", "pushed.", "zip.")},
-            "flows/function.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n",
+            **{
+                f"flows/{name}flow.yaml": FLOW
+                for name in ("", "cluster.", "pushed.", "several.", "zip.")
+            },
+            **{
+                f"flows/{name}.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n"
+                for name in ("function", "odd")
+            },
             "flows/greet.py": "",
         }
     )
@@ -172,3 +185,45 @@ def test_a_function_is_made_of_code_and_requirements_and_of_no_image(
     assert "irc_runtime/aws_lambda.py" in made["inputs"]["sources"]
     assert "irc_runtime/serving/__init__.py" not in made["inputs"]["sources"]
     assert any(path.startswith(".deps/pex-") for path in made["inputs"]["deps-pex"])
+
+
+def test_each_platform_has_base_requirements_and_bill_of_its_own(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "several")
+    argv = report(files)["argv"]
+    documents = [item for item in argv if item.startswith(("--base=", "--deps=", "--libraries="))]
+    assert documents == [
+        f"--{option}={number}/{name}"
+        for number in (0, 1)
+        for option, name in (
+            ("base", "base.json"), ("deps", "deps.json"), ("libraries", "libraries.cdx.json")
+        )
+    ]  # fmt: skip
+    native, foreign = report(files)["bases"]
+    assert "--platform=linux/arm64" not in native["argv"]
+    assert "--platform=linux/arm64" in foreign["argv"]
+    assert report(files)["options"]["deps-pex"] == "deps.pex"
+    assert any(path.startswith("agent.pex/.deps/pex-") for path in files)
+
+
+@pytest.mark.parametrize(
+    "platform, machine, expected",
+    [
+        ("linux/amd64", Platform.linux_x86_64, True),
+        ("linux/arm64/v8", Platform.linux_arm64, True),
+        ("linux/arm64", Platform.linux_x86_64, False),
+        ("linux/amd64", Platform.macos_x86_64, False),
+    ],
+)
+def test_what_a_machine_builds_for_by_itself(
+    platform: str, machine: Platform, expected: bool
+) -> None:
+    assert is_native(platform, machine) is expected
+
+
+def test_a_function_has_no_platforms(rule_runner: RuleRunner) -> None:
+    with pytest.raises(ExecutionError) as error:
+        package(rule_runner, "odd")
+    assert (
+        "The field `platforms` of the target flows:odd is of an image, and the flow has the target "
+        "`lambda`, whose archive is for the build machine's platform alone. Take the field out."
+    ) in " ".join(str(error.value).split())

@@ -28,7 +28,12 @@ from irc_pants.target_types import AgentFlowPlatformsField
 from irc_pants.util_rules.base_image import BaseImage
 from irc_pants.util_rules.irc_process import IrcOutput, IrcProcess
 
-_NO_WHEEL = re.compile(r"^No pre-built wheel was available for (\S+ \S+)\.$", re.MULTILINE)
+# What pex and pip say of a requirement that has no wheel: which has sources that were built, sources that
+# do not build here, or none.
+_NO_WHEEL = re.compile(
+    r"(?:No pre-built wheel was available|Failed building wheel|No matching distribution found) for"
+    r" ([A-Za-z0-9._-]+)"
+)
 
 
 class ForeignRequirementsError(Exception):
@@ -113,9 +118,10 @@ def _reason(request: ForeignRequirementsRequest, said: str) -> str:
         )
     return softwrap(
         f"""
-        {request.address} is for {platform}, by its field `{alias}`, and {request.lock} has no wheel for
-        it of {", ".join(missing)}. Lock a version that has one; or build one on {platform}, add its hash
-        to the lock and its folder to `[python-repos].find_links`; or take {platform} out of `{alias}`.
+        {request.address} is for {platform}, by its field `{alias}`, and there is no wheel for it of
+        {" and ".join(missing)} as {request.lock} has it. Lock a version that has one; or build one on
+        {platform}, add its hash to the lock and its folder to `[python-repos].find_links`; or take
+        {platform} out of `{alias}`.
         """
     )
 

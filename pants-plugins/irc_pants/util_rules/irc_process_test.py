@@ -13,7 +13,8 @@ from pants.engine.process import Process
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
-from irc_pants.testutil.rule_runner import STAND_IN, cause_of, make_rule_runner
+from irc_pants.testutil.compiler import STAND_IN
+from irc_pants.testutil.rule_runner import cause_of, make_rule_runner
 from irc_pants.util_rules.irc_process import (
     IrcCommand,
     IrcError,

@@ -116,6 +116,24 @@ def test_interpreters_are_found_in_the_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "text", "glibc"),
+    [
+        ("lib/x86_64-linux-gnu/libc.so.6", "GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.", "2.36"),
+        ("./usr/lib64/libc.so.6", "GNU C Library (GNU libc) stable release version 2.34.", "2.34"),
+        ("lib/x86_64-linux-gnu/libc-2.31.so", "GNU C Library (Debian GLIBC 2.31-13) stable release version 2.31.", "2.31"),
+        ("lib/ld-musl-x86_64.so.1", "musl libc", None),
+        ("usr/share/doc/libc.so.6", "GNU C Library (x) stable release version 2.1.", None),
+    ],
+)  # fmt: skip
+def test_the_c_library_is_found_in_the_layers(
+    tmp_path: Path, path: str, text: str, glibc: str | None
+) -> None:
+    layer = write_layer(tmp_path / "image", [bytes_file(path, f"\0{text}\n".encode())])
+    write_single_image(tmp_path / "image", AMD64, [ImageLayer(layer, "base")], {}, {})
+    assert take_base(f"oci:{tmp_path / 'image'}", AMD64, tmp_path / "out").glibc == glibc
+
+
+@pytest.mark.parametrize(
     ("found", "wanted", "fits"),
     [
         ("linux/arm64", "linux/arm64/v8", True),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,33 @@ def write_inputs(folder: Path, *, repository: str | None = None) -> Inputs:
             manifest=folder / "manifest.json",
         ),
     )
+
+
+def write_two_platforms(
+    folder: Path, *, foreign: str = "arm64", is_reversed: bool = False
+) -> Inputs:
+    """As ``write_inputs``, with a base and requirements for another architecture as well."""
+    inputs = write_inputs(folder)
+    assert inputs.image is not None
+    root = folder / "foreign"
+    layer = write_layer(root, [bytes_file("usr/bin/python3.11", foreign.encode())])
+    (native,) = inputs.image.platforms
+    base = replace(
+        Base.from_json(json.loads(native.base.read_bytes())),
+        platform=Platform("linux", foreign),
+        layers=(layer,),
+    )
+    third_party, _ = build_third_party(inputs.deps_pex, root)
+    documents = {
+        "base.json": base.to_json(),
+        "deps.json": third_party.to_json(),
+        "libraries.cdx.json": libraries(base, root, third_party, root),
+    }
+    for name, document in documents.items():
+        (root / name).write_text(json.dumps(document))
+    platforms = (native, PlatformInputs(*(root / name for name in documents)))
+    image = replace(inputs.image, platforms=platforms[::-1] if is_reversed else platforms)
+    return replace(inputs, image=image)
 
 
 def arguments(inputs: Inputs, output: Path) -> list[str]:

@@ -207,5 +207,6 @@ def test_an_image_needs_what_it_is_made_of(tmp_path: Path) -> None:
     result = CliRunner().invoke(irc.cli.package.package, arguments(short, tmp_path / "out"))
     assert result.exit_code == 1
     assert (
-        result.output == "Error: the target 'kserve' needs --base, --deps, --code, --lock and --libraries\n"
+        result.output
+        == "Error: the target 'kserve' needs --base, --deps, --code, --lock and --libraries\n"
     )

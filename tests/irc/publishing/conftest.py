@@ -1,12 +1,13 @@
 """A real registry with TLS and a password, and a package to publish to it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from irc.package.build import package
-from tests.irc.package.agent_files import write_inputs
+from tests.irc.package.agent_files import write_inputs, write_two_platforms
 from tests.standins.registry_server import RegistryServer, running_registry
 
 
@@ -19,12 +20,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 @pytest.fixture
 def packaged(tmp_path: Path) -> Path:
     """What ``package`` leaves of an agent, with the blobs that it shares with others."""
-    inputs = write_inputs(tmp_path)
-    package(inputs, tmp_path / "out")
-    for blob in (tmp_path / "shared/blobs/sha256").iterdir():
-        target = tmp_path / "out/image/blobs/sha256" / blob.name
-        if not target.exists():
-            target.write_bytes(blob.read_bytes())
+    package(write_inputs(tmp_path), tmp_path / "out")
+    shutil.copytree(tmp_path / "shared/blobs", tmp_path / "out/image/blobs", dirs_exist_ok=True)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def packaged_for_two(tmp_path: Path) -> Path:
+    """As ``packaged``, an index of two platforms."""
+    package(write_two_platforms(tmp_path), tmp_path / "out")
+    for name in ("shared", "foreign"):
+        shutil.copytree(tmp_path / name / "blobs", tmp_path / "out/image/blobs", dirs_exist_ok=True)
     return tmp_path / "out"
 
 

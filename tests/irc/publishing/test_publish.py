@@ -129,7 +129,9 @@ def test_wrong_password_is_said_with_what_to_do(
 def test_a_right_that_is_missing_is_not_told_as_a_password(
     registry: RegistryServer, packaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with through(registry, Faults("refuse", "POST", "/blobs/", None), tmp_path, monkeypatch) as proxy:
+    with through(
+        registry, Faults("refuse", "POST", "/blobs/", None), tmp_path, monkeypatch
+    ) as proxy:
         result = run(str(packaged), *options(f"{proxy.address}/demo", "main"))
     assert result.exit_code == 1
     assert f"hint: 'agents' is logged in to {proxy.address}, and lacks the right" in result.output

@@ -170,17 +170,21 @@ def requirements(base: Path, pex: Path, lock: Path, output_dir: Path) -> None:
 @click.option("--output", type=_FILE, required=True, help="Where the archive goes.")
 @click.option("--name", "names", multiple=True, metavar="REPOSITORY:TAG",
               help="What engines call it; repeatable.  [default: repository or service, and digest]")  # fmt: skip
-def archive(package: Path, output: Path, names: tuple[str, ...]) -> None:
+@_PLATFORM
+def archive(package: Path, output: Path, names: tuple[str, ...], platform: str | None) -> None:
     """Write the image of PACKAGE to one file, for 'docker load' and 'podman load'.
 
     PACKAGE is a folder that 'package' has written.
     """
     from irc.oci.archive import write_archive
+    from irc.oci.base import Platform
     from irc.package.described import described_image, loaded_name
 
     with reported():
         described = described_image(package)
-        write_archive(package / "image", names or (loaded_name(described["reference"]),), output)
+        wanted = Platform.parse(platform or _own_platform())
+        names = names or (loaded_name(described["reference"]),)
+        write_archive(package / "image", names, output, wanted)
 
 
 @image.command()

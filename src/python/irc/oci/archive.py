@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from irc.oci.blobs import MEDIA_TYPE_MANIFEST, Descriptor, blob_path
+from irc.oci.base import Platform
+from irc.oci.blobs import Descriptor, blob_path
 from irc.oci.clock import source_date_epoch
 from irc.oci.errors import ImageError
 
@@ -27,20 +28,21 @@ _NAME = re.compile(
 )
 
 
-def write_archive(layout: Path, names: Sequence[str], output: Path) -> None:
+def write_archive(layout: Path, names: Sequence[str], output: Path, platform: Platform) -> None:
     """Write the archive of a layout's image; the same layout and names give the same bytes.
 
     Args:
-        layout: of one image for one platform.
+        layout: of one image, or of an index of it for several platforms, as ``irc package`` writes it.
         names: ``repository:tag``, under which engines will know the image.
+        platform: what the image is for.
     Raises:
-        ImageError: the layout has not one image, lacks a blob, or a name is none.
+        ImageError: the layout has no such image, lacks a blob, or a name is none.
         OSError: ``output`` cannot be written; nothing is left behind.
     """
     for name in names:
         if not _NAME.fullmatch(name):
             raise ImageError(f"{name!r} is not the name of an image: <repository>:<tag>")
-    entry, manifest = _read_image(layout)
+    entry, manifest = _read_image(layout, platform)
     # An entry for each name: engines read them in different annotations.
     entries = [
         {
@@ -77,17 +79,29 @@ def write_archive(layout: Path, names: Sequence[str], output: Path) -> None:
             _add(tar, name, io.BytesIO(text), len(text))
 
 
-def _read_image(layout: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_image(layout: Path, platform: Platform) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entry of the index, and the manifest that it names."""
     try:
         entries = json.loads((layout / "index.json").read_bytes())["manifests"]
     except FileNotFoundError:
         raise ImageError(f"{layout}: not an OCI image layout (it has no index.json)") from None
-    if len(entries) != 1 or entries[0]["mediaType"] != MEDIA_TYPE_MANIFEST:
-        raise ImageError(f"{layout}: an archive takes one image for one platform")
-    with _opened(layout, Descriptor.from_oci(entries[0]).digest) as blob:
-        manifest: dict[str, Any] = json.loads(blob.read())
-    return entries[0], manifest
+    if len(entries) != 1:
+        raise ImageError(f"{layout}: holds {len(entries)} images, an archive takes one")
+    document = _read_document(layout, entries[0])
+    offered = {
+        Platform.from_oci(item["platform"]): item for item in document.get("manifests", entries)
+    }
+    for other, entry in offered.items():
+        if other.runs_on(platform):
+            return entry, _read_document(layout, entry)
+    found = ", ".join(sorted(map(str, offered)))
+    raise ImageError(f"{layout}: holds no image for {platform}, only for {found}")
+
+
+def _read_document(layout: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    with _opened(layout, Descriptor.from_oci(entry).digest) as blob:
+        document: dict[str, Any] = json.loads(blob.read())
+    return document
 
 
 def _opened(layout: Path, digest: str) -> IO[bytes]:
