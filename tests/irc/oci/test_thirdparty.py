@@ -81,8 +81,8 @@ def test_two_folders_and_orders_give_the_same_layers(tmp_path: Path) -> None:
 
 # One of each size.
 SIZES: Distributions = {
-    "engine-1.0": {"engine.bin": bytes(20_000_000)},
-    "graphics-1.0": {"graphics.bin": bytes(24_000_000)},
+    "engine-1.0": {"engine.bin": bytes(30_000_000)},
+    "graphics-1.0": {"graphics.bin": bytes(34_000_000)},
     "server-1.0": {"server.bin": bytes(1_000_000)},
     "client-1.0": {"client.bin": bytes(200_000)},
     "yaml-1.0": {"yaml.py": "a = 1\n"},

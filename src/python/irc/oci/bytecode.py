@@ -38,7 +38,7 @@ def compile_pyc(source: bytes, path: str) -> bytes | None:
             code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
-    known: dict[bytes, Any] = {}
+    known: dict[Any, Any] = {}
     data = marshal.dumps(_canonical_code(code, known))
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
     return header + data
@@ -50,24 +50,27 @@ def compile_pyc(source: bytes, path: str) -> bytes | None:
 # and `known` holds each a second time while it is written.
 
 
-def _canonical_code(code: CodeType, known: dict[bytes, Any]) -> CodeType:
+def _canonical_code(code: CodeType, known: dict[Any, Any]) -> CodeType:
     return code.replace(
-        co_consts=tuple(_canonical(value, known) for value in code.co_consts),
+        co_consts=tuple([_canonical(value, known) for value in code.co_consts]),
         co_names=_canonical(code.co_names, known),
         co_linetable=_canonical(code.co_linetable, known),
         co_exceptiontable=_canonical(code.co_exceptiontable, known),
     )
 
 
-def _canonical(value: Any, known: dict[bytes, Any]) -> Any:
-    if isinstance(value, CodeType):
+def _canonical(value: Any, known: dict[Any, Any]) -> Any:
+    kind = type(value)
+    if kind is str or kind is bytes:  # most of all: nothing else is equal to one
+        return known.setdefault(value, value)
+    if kind is CodeType:
         return _canonical_code(value, known)
-    if isinstance(value, tuple):
-        value = tuple(_canonical(item, known) for item in value)
-    elif isinstance(value, frozenset):
-        value = frozenset(_canonical(item, known) for item in value)
+    if kind is tuple:
+        value = tuple([_canonical(item, known) for item in value])
+    elif kind is frozenset:
+        value = frozenset([_canonical(item, known) for item in value])
     # Version 2 of the format has no references: equal values of one type give equal bytes.
-    return known.setdefault(marshal.dumps(value, 2), value)
+    return known.setdefault((kind, marshal.dumps(value, 2)), value)
 
 
 def compile_tree(root: Path, folder: str) -> None:

@@ -8,7 +8,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from irc.oci.blobs import Layer, new_blob
@@ -73,7 +73,7 @@ def write_layer(
     with new_blob(root) as blob:
         archive = CompressedWriter(blob, compression, gzip_level)
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            folders = {"."}
+            folders: set[str] = set()
             for entry in entries:
                 _add_parents(tar, entry.path, mtime, folders)
                 if isinstance(entry, Folder):
@@ -84,10 +84,11 @@ def write_layer(
 
 
 def _add_parents(tar: tarfile.TarFile, path: str, mtime: int, folders: set[str]) -> None:
-    for parent in reversed(PurePosixPath(path).parents):
-        if str(parent) not in folders:
-            folders.add(str(parent))
-            _add(tar, Folder(str(parent)), mtime)
+    parent = path.rpartition("/")[0]
+    if parent and parent not in folders:
+        _add_parents(tar, parent, mtime, folders)
+        folders.add(parent)
+        _add(tar, Folder(parent), mtime)
 
 
 def _add(tar: tarfile.TarFile, entry: Entry, mtime: int) -> None:
