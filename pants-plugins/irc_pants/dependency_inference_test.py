@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -203,6 +204,43 @@ def test_imports_of_code_in_the_flow_are_found(rule_runner: RuleRunner) -> None:
         },
     )
     assert {"//:pex", "src/shared/text.py"} <= found
+
+
+def test_modules_and_requirements_are_of_the_flows_own_resolve() -> None:
+    """A sub-package and a requirement that one resolve has, and the runtime, which both have."""
+    rule_runner = make_rule_runner([QueryRule(Addresses, [DependenciesRequest])])
+    both = "python_sources()\npython_sources(name='theirs', resolve='other')"
+    rule_runner.write_files(
+        {
+            **{f"src/irc_runtime{part}/BUILD": both for part in ("", "/serving", "/state")},
+            "BUILD": (
+                "python_requirement(name='pex', requirements=['pex'])\n"
+                "python_requirement(name='theirs', requirements=['pex'], resolve='other')\n"
+            ),
+            "other.lock": Path("3rdparty/python/pex.lock").read_text(),
+            "src/shop/prices/BUILD": "python_sources(resolve='other')",
+            "src/shop/prices/tax.py": "",
+        }
+    )
+    resolves = ", ".join(f"'{name}': '{name}.lock'" for name in ("pytest", "other"))
+    set_options(
+        rule_runner, {"python-resolves": f"{{'python-default': 'default.lock', {resolves}}}"}
+    )
+    flow = node('transform: {mode: code, spec: "import pex\\nfrom shop.prices import tax"}')
+    files = {"flows/flow.yaml": flow, "flows/BUILD": "agent_flow(name='agent', resolve='other')"}
+    found = dependencies(rule_runner, files)
+    assert {
+        "//:theirs",
+        "//other.lock:_other_lockfile",
+        "src/irc_runtime/agent.py:theirs",
+        "src/shop/prices/tax.py",
+    } <= found
+    assert not {spec for spec in found if "default" in spec or spec == "//:pex"}
+    with pytest.raises(ExecutionError) as error:
+        dependencies(rule_runner, {**files, "flows/BUILD": "agent_flow(name='agent')"})
+    assert "no target of the resolve `python-default` provides:\n\n  * shop.prices" in str(
+        cause_of(error.value)
+    )
 
 
 def test_unowned_imports_are_named(rule_runner: RuleRunner) -> None:
