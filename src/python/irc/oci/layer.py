@@ -6,7 +6,7 @@ that is pinned.
 
 import io
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -67,13 +67,18 @@ def write_layer(
     entries: Iterable[Entry],
     compression: Compression = "gzip",
     gzip_level: int = GZIP_LEVEL,
+    present: Collection[str] = (),
 ) -> Layer:
-    """Write the entries in the order given, with their parent folders, as a blob below ``root``."""
+    """Write the entries in the order given, with their parent folders, as a blob below ``root``.
+
+    Args:
+        present: folders that a layer below has, which are not repeated.
+    """
     mtime = source_date_epoch()
     with new_blob(root) as blob:
         archive = CompressedWriter(blob, compression, gzip_level)
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            folders: set[str] = set()
+            folders = set(present)
             for entry in entries:
                 _add_parents(tar, entry.path, mtime, folders)
                 if isinstance(entry, Folder):

@@ -69,7 +69,18 @@ def copy_documents(agent: Agent, generated: Path, sources: Path, output: Path) -
 def write_flow_layer(root: Path, code: Code) -> Layer:
     """Sources alone: the layer moves with every edit, and compiling them takes milliseconds."""
     entries = (disk_file(f"{APP}/{name}", path) for name, path in code.flow.items())
-    return write_layer(root, entries, gzip_level=GZIP_LEVEL_SMALLEST)
+    return write_layer(
+        root,
+        entries,
+        gzip_level=GZIP_LEVEL_SMALLEST,
+        # The layer of shared code, where there is any, has the folder and those above it.
+        present=_parents(APP) if code.shared else (),
+    )
+
+
+def _parents(folder: str) -> tuple[str, ...]:
+    """A folder and those that it lies in."""
+    return (folder, *map(str, PurePosixPath(folder).parents))
 
 
 def files_digest(files: Files) -> str:
