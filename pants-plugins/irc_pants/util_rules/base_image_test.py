@@ -132,6 +132,15 @@ def test_a_registry_that_refuses_is_told(rule_runner: RuleRunner) -> None:
     assert f"Fetch the base image registry.example.com/refused@sha256:{digest}: fetched to" in said
 
 
+def test_an_image_that_is_fetched_to_another_machine_says_what_to_do(
+    rule_runner: RuleRunner,
+) -> None:
+    digest = secrets.token_hex()
+    said = refusal(rule_runner, f"registry.example.com/elsewhere@sha256:{digest}")
+    assert f"it has no blob .cache/irc/images/{digest} It was fetched where" in said
+    assert "set `[GLOBAL].remote_execution_append_only_caches_base_path`" in said
+
+
 def test_locked_packages_do_not_depend_on_the_machine(rule_runner: RuleRunner) -> None:
     run = base(rule_runner, "images:debian")
     assert run["argv"] == [

@@ -17,6 +17,7 @@ from pants.engine.process import FallibleProcessResult, Process, ProcessCacheSco
 from pants.engine.rules import Get, Rule, collect_rules, rule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
+from pants.util.strutil import softwrap
 
 from irc_pants.util_rules.irc_process import CACHE_DIR, OUTPUT_DIR, IrcError, IrcProcess
 
@@ -36,6 +37,14 @@ _IS_FETCHED = 75
 
 # How long to wait for a remote cache before running what will fail here.
 _CACHE_PATIENCE_MS = 10_000
+
+_NOT_SHARED = softwrap(
+    """
+    It was fetched where this process does not look. With remote execution, set
+    `[GLOBAL].remote_execution_append_only_caches_base_path`, or keep the image in the repository, as a
+    layout or an archive.
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,9 @@ async def take_registry_image(request: RegistryImageRequest) -> RegistryImage:
         await Get(FetchedImage, FetchImageRequest(request.reference, request.platform))
         result = await Get(FallibleProcessResult, Process, process)
     if result.exit_code != 0:
-        raise IrcError(f"{description}: {_said(result)}")
+        said = _said(result)
+        hint = f"\n{_NOT_SHARED}" if "has no blob" in said else ""
+        raise IrcError(f"{description}: {said}{hint}")
     return RegistryImage(await Get(Digest, RemovePrefix(result.output_digest, OUTPUT_DIR)))
 
 
