@@ -21,6 +21,8 @@ from report import Row, Target, row, table
 
 AGENT = "flows/support:agent"
 DIST = Path("dist/flows.support/agent")
+AGENT_BUILD = Path("flows/support/BUILD")
+WITHOUT_PEX = ('agent_flow(name="agent"', 'agent_flow(name="agent", layout="none"')
 PROMPT = Path("flows/support/prompts/answer.j2")
 
 PEER = Path("flows/bench_peer")
@@ -84,6 +86,7 @@ def measure(folder: Path, cold: bool, runs: int) -> list[Row]:
         checkout.pants("package", ZIPAPP, PACKED)
         rows += no_op_rows(checkout, runs)
         rows += edit_rows(checkout, runs)
+        rows += image_alone_rows(checkout, runs)
     same = len(set(digests)) == 1
     equal = Row(
         "image digests of two builds, different folders",
@@ -115,6 +118,30 @@ def no_op_rows(checkout: Checkout, runs: int) -> list[Row]:
         row("no-op package, agent : packed pex_binary", seconds[AGENT], "s", peer=seconds[PACKED]),
         row("no-op package, zipapp pex_binary", seconds[ZIPAPP], "s"),
         row("no-op package, packed pex_binary", seconds[PACKED], "s"),
+    ]
+
+
+def image_alone_rows(checkout: Checkout, runs: int) -> list[Row]:
+    """Packaging what is packaged already, without a PEX."""
+    say("package with nothing to do, the image alone")
+    build = checkout.root / AGENT_BUILD
+    build.write_text(build.read_text().replace(*WITHOUT_PEX))
+    seconds: dict[str, list[float]] = {AGENT: [], ZIPAPP: []}
+    for target in seconds:
+        checkout.pants("package", target)
+    if (checkout.root / DIST / "agent.pex").exists():
+        raise SystemExit(f"{AGENT}: the package has a PEX that it should not have")
+    for _ in range(runs):
+        for target, measured in seconds.items():
+            measured.append(checkout.timed("package", target))
+    return [
+        row(
+            "no-op package, agent without PEX : zipapp pex_binary",
+            seconds[AGENT],
+            "s",
+            peer=seconds[ZIPAPP],
+            target=Target(1.15, of_ratio=True),
+        )
     ]
 
 

@@ -37,8 +37,9 @@ def test_the_name_of_a_flow_is_checked() -> None:
     )
 
 
-def test_the_layout_is_packed_or_zipapp() -> None:
+def test_the_layout_is_packed_zipapp_or_none() -> None:
     assert AgentFlowLayoutField(None, ADDRESS).value == "packed"
+    assert AgentFlowLayoutField("none", ADDRESS).value == "none"
     with pytest.raises(InvalidFieldChoiceException):
         AgentFlowLayoutField("loose", ADDRESS)
 

@@ -227,12 +227,12 @@ async def package_agent_image(
             field_set, compiled, requirements, sources, tuple(below), code, lock, manifests
         ),
     )
+    pex = EMPTY_DIGEST
     if field_set.layout.value == PexLayout.ZIPAPP.value:
-        pex_get = Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))
-    else:
-        pex_get = Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))
-    pex, rest, summary, code_blobs = await MultiGet(
-        pex_get,
+        pex = (await Get(AgentPex, ZipAppAgentPexRequest(field_set.address, compiled.agent))).digest
+    elif field_set.layout.value == PexLayout.PACKED.value:
+        pex = (await Get(AgentPex, PackedAgentPexRequest(requirements.pex, files.digest))).digest
+    rest, summary, code_blobs = await MultiGet(
         Get(
             Digest,
             DigestSubset(files.digest, PathGlobs(["**", f"!{AGENT_PEX}", f"!{AGENT_PEX}/**"])),
@@ -242,7 +242,7 @@ async def package_agent_image(
     )
     shared_blobs = await Get(Digest, MergeDigests((code_blobs, *(item.blobs for item in below))))
     shared_blobs = await Get(Digest, AddPrefix(shared_blobs, "image"))
-    digest = await Get(Digest, MergeDigests((pex.digest, rest, shared_blobs)))
+    digest = await Get(Digest, MergeDigests((pex, rest, shared_blobs)))
     reference = json.loads(summary[0].content)["reference"]
     return AgentPackage(digest, f"Image: {reference}")
 

@@ -30,6 +30,7 @@ def rule_runner() -> RuleRunner:
                 "agent_flow(name='agent')\n"
                 "agent_flow(name='pushed', source='pushed.flow.yaml', image_repositories=['greeter', 'copy'])\n"
                 "agent_flow(name='zip', source='zip.flow.yaml', layout='zipapp')\n"
+                "agent_flow(name='bare', source='bare.flow.yaml', layout='none')\n"
                 "agent_flow(name='cluster', source='cluster.flow.yaml', helm=True,"
                 " overlays={'staging': {'min_replicas': 0}})\n"
                 "agent_flow(name='function', source='function.flow.yaml')\n"
@@ -39,7 +40,7 @@ def rule_runner() -> RuleRunner:
             ),
             **{
                 f"flows/{name}flow.yaml": FLOW
-                for name in ("", "cluster.", "pushed.", "several.", "zip.")
+                for name in ("", "bare.", "cluster.", "pushed.", "several.", "zip.")
             },
             **{
                 f"flows/{name}.flow.yaml": f"{FLOW}deployment: {{target: lambda}}\n"
@@ -171,6 +172,12 @@ def test_what_does_not_reach_a_flow_leaves_its_package_as_it_is(rule_runner: Rul
 def test_a_zipapp_is_one_file(rule_runner: RuleRunner) -> None:
     _, files = package(rule_runner, "zip")
     assert files["agent.pex"].startswith(b"#!/usr/bin/env python3.11")
+
+
+def test_an_image_comes_without_a_pex_where_none_is_asked_for(rule_runner: RuleRunner) -> None:
+    _, files = package(rule_runner, "bare")
+    assert {"image.json", "inferenceservice.yaml", "image/blobs/sha256/deps"} <= files.keys()
+    assert not any(path.startswith("agent.pex") for path in files)
 
 
 def test_a_function_is_made_of_code_and_requirements_and_of_no_image(
