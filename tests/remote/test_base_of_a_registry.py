@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from irc.oci.base import Platform
-from irc.oci.image import ImageLayer, write_image
+from irc.oci.image import ImageLayer
 from irc.oci.layer import bytes_file, write_layer
 from irc.publishing.registry import Registry
+from tests.irc.oci.single_image import write_single_image
 from tests.remote.repository import TARGET, SmallRepository
 from tests.remote.shared import Shared
 from tests.standins.registry_server import RegistryServer, running_registry
@@ -22,7 +23,7 @@ def pushed(registry: RegistryServer, folder: Path, patch: pytest.MonkeyPatch) ->
     """An image with something that is called like an interpreter; its name in the registry."""
     layer = write_layer(folder, [bytes_file("usr/bin/python3.11", b"\x7fELF")])
     platform = Platform("linux", MACHINE[os.uname().machine])
-    digest = write_image(folder, platform, [ImageLayer(layer, "base")], {}, {}).manifest.digest
+    digest = write_single_image(folder, platform, [ImageLayer(layer, "base")], {}, {}).manifest.digest
     reference = f"{registry.address}/python@{digest}"
     with patch.context() as environment:
         for name, value in registry.environment(folder / "login").items():
