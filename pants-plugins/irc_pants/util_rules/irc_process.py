@@ -20,7 +20,6 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import EntryPoint
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex import PexRequest, VenvPex, VenvPexProcess
-from pants.backend.python.util_rules.pex_environment import PythonExecutable
 from pants.backend.python.util_rules.pex_from_targets import PexFromTargetsRequest
 from pants.backend.python.util_rules.python_sources import (
     PythonSourceFiles,
@@ -31,16 +30,13 @@ from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import (
     EMPTY_DIGEST,
     Digest,
-    DigestSubset,
     MergeDigests,
-    PathGlobs,
     RemovePrefix,
 )
 from pants.engine.process import (
     FallibleProcessResult,
     Process,
     ProcessCacheScope,
-    ProcessResult,
 )
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 from pants.engine.target import TransitiveTargets, TransitiveTargetsRequest
@@ -51,6 +47,8 @@ from pants.util.strutil import softwrap
 
 from irc_pants import subsystem
 from irc_pants.subsystem import Irc
+from irc_pants.util_rules import interpreter
+from irc_pants.util_rules.interpreter import ByteCode, ByteCodeRequest, InterpreterBuild
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +75,6 @@ class IrcCommand:
 
 
 @dataclass(frozen=True)
-class InterpreterBuild:
-    """What an interpreter makes of the same input depends on: its build, and its zlib's version."""
-
-    description: str
-
-
-@dataclass(frozen=True)
 class IrcTool:
     """What running a subcommand takes.
 
@@ -96,27 +87,6 @@ class IrcTool:
     interpreter: InterpreterBuild
     sources: Digest
     source_roots: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ByteCodeRequest:
-    """First-party files, to be compiled by the interpreter that will import them."""
-
-    sources: Digest
-    source_roots: tuple[str, ...]
-    constraints: InterpreterConstraints
-    interpreter: InterpreterBuild
-
-
-@dataclass(frozen=True)
-class ByteCode:
-    """The `__pycache__` of each folder with modules.
-
-    Each process has a folder of its own, in which it would compile all that it imports: a quarter
-    of its time.
-    """
-
-    digest: Digest
 
 
 @dataclass(frozen=True)
@@ -184,7 +154,7 @@ async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) 
             ),
         ),
     )
-    requirements, interpreter, sources = await MultiGet(
+    requirements, build, sources = await MultiGet(
         Get(VenvPex, PexRequest, pex_request),
         Get(InterpreterBuild, InterpreterConstraints, pex_request.interpreter_constraints),
         Get(PythonSourceFiles, PythonSourceFilesRequest(transitive_targets.closure)),
@@ -193,57 +163,11 @@ async def prepare_irc(command: IrcCommand, irc: Irc, python_setup: PythonSetup) 
     byte_code = await Get(
         ByteCode,
         ByteCodeRequest(
-            files, sources.source_roots, pex_request.interpreter_constraints, interpreter
+            files, sources.source_roots, pex_request.interpreter_constraints, build
         ),
     )
     with_byte_code = await Get(Digest, MergeDigests((files, byte_code.digest)))
-    return IrcTool(requirements, interpreter, with_byte_code, sources.source_roots)
-
-
-@rule(desc="Tell the build of the compiler's interpreter", level=LogLevel.DEBUG)
-async def describe_interpreter(constraints: InterpreterConstraints) -> InterpreterBuild:
-    python = await Get(PythonExecutable, InterpreterConstraints, constraints)
-    result = await Get(
-        ProcessResult,
-        Process(
-            (
-                python.path,
-                "-I",
-                "-c",
-                "import sys, zlib; print(sys.version, zlib.ZLIB_RUNTIME_VERSION, sep='; zlib ')",
-            ),
-            description=f"Tell the build of {python.path}",
-            level=LogLevel.DEBUG,
-            # As Pants looks for interpreters: an answer is this machine's alone.
-            cache_scope=ProcessCacheScope.PER_RESTART_SUCCESSFUL,
-        ),
-    )
-    return InterpreterBuild(result.stdout.decode().strip())
-
-
-@rule(desc="Compile the compiler of agent flows to byte code", level=LogLevel.DEBUG)
-async def compile_byte_code(request: ByteCodeRequest) -> ByteCode:
-    if request.sources == EMPTY_DIGEST:  # it is all in the requirements
-        return ByteCode(EMPTY_DIGEST)
-    python = await Get(PythonExecutable, InterpreterConstraints, request.constraints)
-    result = await Get(
-        ProcessResult,
-        Process(
-            # By the hash of sources, and not looked at again: the files have no times to compare.
-            (python.path, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "."),
-            input_digest=request.sources,
-            output_directories=request.source_roots,
-            env={
-                "IRC_INTERPRETER": request.interpreter.description,
-                "PYTHONHASHSEED": "0",  # else sets of constants are in another order each time
-            },
-            description="Compile the compiler of agent flows to byte code",
-            level=LogLevel.DEBUG,
-        ),
-    )
-    return ByteCode(
-        await Get(Digest, DigestSubset(result.output_digest, PathGlobs(["**/__pycache__/*.pyc"])))
-    )
+    return IrcTool(requirements, build, with_byte_code, sources.source_roots)
 
 
 @rule
@@ -299,4 +223,4 @@ async def run_irc(request: IrcProcess) -> IrcOutput:
 
 
 def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), *subsystem.rules())
+    return (*collect_rules(), *subsystem.rules(), *interpreter.rules())

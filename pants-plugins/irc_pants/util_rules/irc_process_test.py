@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -15,6 +16,7 @@ from pants.testutil.rule_runner import RuleRunner
 
 from irc_pants.testutil.compiler import STAND_IN
 from irc_pants.testutil.rule_runner import cause_of, make_rule_runner
+from irc_pants.util_rules.interpreter import ByteCode, ByteCodeRequest, InterpreterBuild
 from irc_pants.util_rules.irc_process import (
     IrcCommand,
     IrcError,
@@ -33,6 +35,8 @@ def rule_runner() -> RuleRunner:
             QueryRule(IrcTool, [IrcCommand]),
             QueryRule(Process, [IrcProcess]),
             QueryRule(PythonExecutable, [InterpreterConstraints]),
+            QueryRule(InterpreterBuild, [InterpreterConstraints]),
+            QueryRule(ByteCode, [ByteCodeRequest]),
         ]
     )
 
@@ -64,6 +68,21 @@ def test_sources_are_written_once_for_all_processes(rule_runner: RuleRunner) -> 
     process = rule_runner.request(Process, [IrcProcess(("image", "deps"), description="")])
     assert dict(process.immutable_input_digests) == {"__irc_sources__": tool.sources}
     assert process.env["PEX_EXTRA_SYS_PATH"] == "__irc_sources__/src"
+
+
+@pytest.mark.parametrize("root", ["src", "."])
+def test_a_file_that_is_no_python_leaves_the_others_compiled(
+    rule_runner: RuleRunner, root: str
+) -> None:
+    constraints = InterpreterConstraints(["==3.11.*"])
+    build = rule_runner.request(InterpreterBuild, [constraints])
+    sources = rule_runner.make_snapshot(
+        {f"{root}/good.py": "A = 1\n", f"{root}/bad.py": "{{ a }\n"}
+    )
+    request = ByteCodeRequest(sources.digest, (root,), constraints, build)
+    made = rule_runner.request(ByteCode, [request])
+    (file,) = rule_runner.request(DigestContents, [made.digest])
+    assert file.path == os.path.normpath(f"{root}/__pycache__/good.cpython-311.pyc")
 
 
 def test_a_compiler_that_is_missing_is_named(rule_runner: RuleRunner) -> None:
