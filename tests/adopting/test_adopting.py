@@ -1,11 +1,17 @@
 """docs/adopting.md, done: from a repository that knows nothing of irc to an agent that answers."""
 
 import hashlib
+import json
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import pytest
+import yaml
 from checkout import Repository
 
 from tests.adopting.adopter import adopt, commands_of, section
@@ -96,3 +102,58 @@ def test_runtime_is_the_wheel_that_the_resolve_names(repository: Repository, pac
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     requirements = (package / "context/requirements.txt").read_text()
     assert f"irc-runtime==0.1.0 \\\n    --hash=sha256:{digest}" in requirements
+
+
+# ``e_machine`` of an ELF header, at byte 18.
+MACHINES = {"amd64": 62, "arm64": 183}
+
+
+@pytest.fixture(scope="module")
+def index(repository: Repository, package: Path) -> Path:
+    """The package, for two platforms."""
+    page = section("Images for other platforms").fences
+    (shown,) = (fence for fence in page if fence.info == "python")
+    with changed(repository.root / FLOW / "BUILD", 'agent_flow(name="triage")\n', shown.text):
+        repository.pants("package", FLOW)
+    return package
+
+
+def config_of(layout: Path, architecture: str) -> dict[str, Any]:
+    """What skopeo says of the image for a machine."""
+    command = ["skopeo", f"--override-arch={architecture}", "inspect", f"oci:{layout}"]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=PIPE).stdout)
+    return found
+
+
+def programs(layout: Path, layers: list[str]) -> Iterator[tuple[str, int]]:
+    """The interpreter and compiled modules in layers, each with the machine that it is for."""
+    for digest in layers:
+        with tarfile.open(layout / "blobs/sha256" / digest.removeprefix("sha256:")) as tar:
+            for member in tar:
+                if member.name.endswith((".so", "/python3.11")) and member.isfile():
+                    file = tar.extractfile(member)
+                    assert file is not None
+                    header = file.read(20)
+                    assert header[:4] == b"\x7fELF", member.name
+                    yield member.name, int.from_bytes(header[18:20], "little")
+
+
+@pytest.mark.parametrize("architecture", list(MACHINES))
+def test_all_that_an_image_runs_is_for_its_platform(index: Path, architecture: str) -> None:
+    layout = index / "image"
+    found = config_of(layout, architecture)
+    assert found["Architecture"] == architecture
+    machines = dict(programs(layout, found["Layers"]))
+    assert "usr/bin/python3.11" in machines
+    assert any(name.endswith(".so") and "/pydantic_core/" in name for name in machines)
+    assert set(machines.values()) == {MACHINES[architecture]}
+
+
+def test_the_manifest_names_the_index(index: Path) -> None:
+    described = json.loads((index / "image.json").read_bytes())
+    assert [image["platform"] for image in described["images"]] == ["linux/amd64", "linux/arm64"]
+    manifest = yaml.safe_load((index / "inferenceservice.yaml").read_text())
+    (container,) = manifest["spec"]["predictor"]["containers"]
+    assert container["image"] == described["reference"]
+    (entry,) = json.loads((index / "image/index.json").read_bytes())["manifests"]
+    assert described["reference"].endswith(entry["digest"])

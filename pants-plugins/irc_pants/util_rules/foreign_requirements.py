@@ -120,7 +120,7 @@ def _reason(request: ForeignRequirementsRequest, said: str) -> str:
         f"""
         {request.address} is for {platform}, by its field `{alias}`, and there is no wheel for it of
         {" and ".join(missing)} as {request.lock} has it. Lock a version that has one; or build one on
-        {platform}, add its hash to the lock and its folder to `[python-repos].find_links`; or take
+        {platform}, and give its hash in the lock and on a page of `[python-repos].find_links`; or take
         {platform} out of `{alias}`.
         """
     )

@@ -82,9 +82,9 @@ def test_a_requirement_without_a_wheel_is_named(rule_runner: RuleRunner) -> None
         resolve(rule_runner, "psutil")
     assert (
         "flows:agent is for linux/arm64, by its field `platforms`, and there is no wheel for it of "
-        "psutil as arm64.lock has it. Lock a version that has one; or build one on linux/arm64, add its "
-        "hash to the lock and its folder to `[python-repos].find_links`; or take linux/arm64 out of "
-        "`platforms`."
+        "psutil as arm64.lock has it. Lock a version that has one; or build one on linux/arm64, and "
+        "give its hash in the lock and on a page of `[python-repos].find_links`; or take linux/arm64 out "
+        "of `platforms`."
     ) in " ".join(str(error.value).split())
 
 
