@@ -53,7 +53,7 @@ def test_overlays_are_values_by_key_by_name() -> None:
 
 
 def test_platforms_are_of_linux_and_each_is_named_once() -> None:
-    value = ("linux/amd64", "linux/arm64/v8")
+    value: tuple[str, ...] = ("linux/amd64", "linux/arm64/v8")
     assert AgentFlowPlatformsField(value, ADDRESS).value == value
     problems = {
         ("windows/amd64",): "has 'windows/amd64', which is none of Linux: `linux/<architecture>`",
