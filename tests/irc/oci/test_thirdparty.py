@@ -179,7 +179,7 @@ def test_command_writes_deps_json(tmp_path: Path) -> None:
     result = CliRunner().invoke(image, arguments)
     assert result.exit_code == 0, result.output
     raw = json.loads((tmp_path / "out" / "deps.json").read_text())
-    assert list(raw) == ["layers", "python", "compressor"]
+    assert list(raw) == [*("layers", "python", "compressor", "wheels", "interpreter_constraints")]
     assert ThirdParty.from_json(raw).to_json() == raw
     assert {layer["digest"][7:] for layer in raw["layers"]} == {
         blob.name for blob in (tmp_path / "out" / "blobs" / "sha256").iterdir()
