@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.core.util_rules.system_binaries import BashBinary
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
@@ -31,12 +30,9 @@ _ENVIRONMENT = (
     *("SSL_CERT_DIR", "SSL_CERT_FILE"),
 )
 
-# With another status than 0, Pants keeps neither the result nor the command with its environment,
-# whatever the cache scope: "per session" would still send both to a remote cache.
-_IS_FETCHED = 75
-
-# How long to wait for a remote cache before running what will fail here.
-_CACHE_PATIENCE_MS = 10_000
+# How long to wait for a remote cache before running what will fail here; a lookup itself ends after
+# `remote_cache_rpc_timeout_millis`.
+_CACHE_PATIENCE_MS = 60_000
 
 _NOT_SHARED = softwrap(
     """
@@ -107,25 +103,23 @@ async def take_registry_image(request: RegistryImageRequest) -> RegistryImage:
 
 
 @rule(desc="Fetch an image", level=LogLevel.DEBUG)
-async def fetch_image(request: FetchImageRequest, bash: BashBinary) -> FetchedImage:
+async def fetch_image(request: FetchImageRequest) -> FetchedImage:
     description = f"Fetch the base image {request.reference}"
     platform = () if request.platform is None else (f"--platform={request.platform}",)
     environment = await Get(EnvironmentVars, EnvironmentVarsRequest(_ENVIRONMENT))
-    process = await Get(
-        Process,
+    result = await Get(
+        FallibleProcessResult,
         IrcProcess(
             ("image", "fetch", request.reference, "--into", _FETCHED, *platform),
             description=description,
             has_output=False,
             extra_env=FrozenDict(environment),
             level=LogLevel.INFO,
+            # No remote cache is asked or told: the command has the environment.
             cache_scope=ProcessCacheScope.PER_SESSION,
         ),
     )
-    script = f'"$@" && exit {_IS_FETCHED}'
-    process = dataclasses.replace(process, argv=(bash.path, "-c", script, "fetch", *process.argv))
-    result = await Get(FallibleProcessResult, Process, process)
-    if result.exit_code != _IS_FETCHED:
+    if result.exit_code != 0:
         raise IrcError(f"{description}: {_said(result)}")
     return FetchedImage()
 
