@@ -191,20 +191,12 @@ async def package_agent_image(
     request: AgentImageRequest, python_setup: PythonSetup, machine: Platform
 ) -> AgentPackage:
     field_set = request.field_set
-    compiled, requirements, sources = await MultiGet(
+    resolve = field_set.resolve.normalized_value(python_setup)
+    lock = python_setup.resolves[resolve]
+    compiled, requirements, sources, *below = await MultiGet(
         Get(CompiledFlow, CompileFlowRequest(field_set.source)),
         Get(AgentRequirements, AgentRequirementsRequest(field_set.address)),
         Get(AgentSources, AgentSourcesRequest(field_set.source)),
-    )
-    flow = os.path.relpath(field_set.source.file_path, compiled.source_root)
-    resolve = field_set.resolve.normalized_value(python_setup)
-    lock = python_setup.resolves[resolve]
-    code, manifests, *below = await MultiGet(
-        Get(CodeLayer, CodeLayerRequest(sources, flow)),
-        Get(
-            AgentManifests,
-            AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
-        ),
         *(
             Get(
                 ImageBelow,
@@ -213,12 +205,19 @@ async def package_agent_image(
                     None if platform is None or is_native(platform, machine) else platform,
                     field_set.base_image,
                     field_set.image_compression.value,
-                    requirements.pex,
                     resolve,
                     lock,
                 ),
             )
             for platform in field_set.platforms.value or (None,)
+        ),
+    )
+    flow = os.path.relpath(field_set.source.file_path, compiled.source_root)
+    code, manifests = await MultiGet(
+        Get(CodeLayer, CodeLayerRequest(sources, flow)),
+        Get(
+            AgentManifests,
+            AgentManifestsRequest(field_set.address, compiled, field_set.overlays.value),
         ),
     )
     files = await Get(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.backend.python.util_rules.pex import Pex
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, DigestSubset, MergeDigests, PathGlobs
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
 
 from irc_pants.target_types import AgentFlowBaseImageField
+from irc_pants.util_rules.agent_code import AgentRequirements, AgentRequirementsRequest
 from irc_pants.util_rules.base_image import BaseImage, BaseImageRequest
 from irc_pants.util_rules.bill_of_materials import LibrariesBill, LibrariesBillRequest
 from irc_pants.util_rules.foreign_requirements import (
@@ -26,7 +26,6 @@ class ImageBelowRequest:
 
     Attributes:
         platform: None is the machine's own.
-        pex: of the requirements, for the machine's own platform.
         lock: the path of the resolve's lockfile.
     """
 
@@ -34,7 +33,6 @@ class ImageBelowRequest:
     platform: str | None
     base_image: AgentFlowBaseImageField
     compression: str
-    pex: Pex
     resolve: str
     lock: str
 
@@ -54,26 +52,20 @@ class ImageBelow:
 
 @rule
 async def make_image_below(request: ImageBelowRequest) -> ImageBelow:
-    base_get = Get(
-        BaseImage, BaseImageRequest(request.base_image, request.compression, request.platform)
+    base, requirements = await MultiGet(
+        Get(BaseImage, BaseImageRequest(request.base_image, request.compression, request.platform)),
+        Get(AgentRequirements, AgentRequirementsRequest(request.address)),
     )
-    if request.platform is None:
-        base, layers = await MultiGet(
-            base_get,
-            Get(RequirementLayers, RequirementLayersRequest(request.pex, request.compression)),
-        )
-    else:
-        base = await base_get
+    pex = requirements.pex
+    if request.platform is not None:
         foreign = await Get(
             ForeignRequirements,
             ForeignRequirementsRequest(
-                *(request.address, request.platform, base, request.pex),
-                *(request.resolve, request.lock),
+                *(request.address, request.platform, base, pex), *(request.resolve, request.lock)
             ),
         )
-        layers = await Get(
-            RequirementLayers, RequirementLayersRequest(foreign.pex, request.compression)
-        )
+        pex = foreign.pex
+    layers = await Get(RequirementLayers, RequirementLayersRequest(pex, request.compression))
     bill, *parts = await MultiGet(
         Get(LibrariesBill, LibrariesBillRequest(base, layers)),
         *(

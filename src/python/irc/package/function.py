@@ -7,19 +7,19 @@ zlib, which Python's zip files are compressed by.
 import re
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from irc.emit.cloudformation import ZIP, function_template
-from irc.oci.bytecode import compile_pyc, pyc_path
 from irc.oci.collisions import check_collisions, without_repetitions
 from irc.oci.conventions import LAMBDA_HANDLER
 from irc.oci.distributions import Distribution, layer_entries, read_distributions
 from irc.oci.errors import ImageError
-from irc.oci.layer import MODE_EXECUTABLE, MODE_FILE, Entry, File, bytes_file
+from irc.oci.layer import MODE_EXECUTABLE, MODE_FILE, Entry, File
 from irc.package.agent import Agent
 from irc.package.code import Files
+from irc.package.shared_code import with_byte_code
 
 #: Where Lambda unpacks the archive; byte code names it.
 TASK_ROOT = "var/task"
@@ -110,7 +110,9 @@ def _write_zip(path: Path, files: Files, distributions: Sequence[Distribution]) 
     owners: dict[str, str] = {}
     parts: list[_Part] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        sources: list[tuple[str, Iterable[Entry]]] = [("the agent", _code(files))]
+        sources: list[tuple[str, Iterable[Entry]]] = [
+            ("the agent", with_byte_code(files, TASK_ROOT))
+        ]
         sources += [
             (item.name, layer_entries(item, TASK_ROOT))
             for item in without_repetitions(distributions)
@@ -138,17 +140,6 @@ def _add(archive: zipfile.ZipFile, name: str, entry: File) -> int:
         data = source.read()
     archive.writestr(info, data)
     return len(data)
-
-
-def _code(files: Files) -> Iterator[File]:
-    """The agent's files, modules with their byte code: Lambda's file system is read-only."""
-    for name, path in files.items():
-        data = path.read_bytes()
-        yield bytes_file(f"{TASK_ROOT}/{name}", data)
-        if name.endswith(".py"):
-            byte_code = compile_pyc(data, f"/{TASK_ROOT}/{name}")
-            if byte_code is not None:
-                yield bytes_file(pyc_path(f"{TASK_ROOT}/{name}"), byte_code)
 
 
 def _too_large(size: int, parts: Sequence[_Part]) -> str:

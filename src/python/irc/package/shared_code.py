@@ -7,7 +7,7 @@ from typing import Any
 
 from irc.oci.blobs import Layer
 from irc.oci.bytecode import compile_pyc, pyc_path
-from irc.oci.layer import Entry, bytes_file, write_layer
+from irc.oci.layer import File, bytes_file, write_layer
 from irc.package.code import APP, Files, files_digest
 
 
@@ -40,16 +40,20 @@ def build_shared_code(sources: Path, output: Path) -> SharedCode:
         for path in sorted(sources.rglob("*"))
         if path.is_file()
     }
-    layer = write_layer(output, _entries(files)) if files else None
+    layer = write_layer(output, with_byte_code(files, APP)) if files else None
     return SharedCode(layer, files_digest(files))
 
 
-def _entries(files: Files) -> Iterator[Entry]:
-    """Modules with their byte code: the file system is read-only when they are imported."""
+def with_byte_code(files: Files, folder: str) -> Iterator[File]:
+    """Files below a folder, modules with their byte code: they are imported where nothing can be written.
+
+    Args:
+        folder: by its path from the root.
+    """
     for name, path in files.items():
         data = path.read_bytes()
-        yield bytes_file(f"{APP}/{name}", data)
+        yield bytes_file(f"{folder}/{name}", data)
         if name.endswith(".py"):
-            byte_code = compile_pyc(data, f"/{APP}/{name}")
+            byte_code = compile_pyc(data, f"/{folder}/{name}")
             if byte_code is not None:
-                yield bytes_file(pyc_path(f"{APP}/{name}"), byte_code)
+                yield bytes_file(pyc_path(f"{folder}/{name}"), byte_code)
