@@ -19,7 +19,7 @@ from irc.manifests.image import PLACEHOLDER
 from irc.oci.base import Base, Platform
 from irc.oci.blobs import Layer
 from irc.oci.debian_root import ENVIRONMENT
-from irc.oci.distributions import read_distributions
+from irc.oci.distributions import read_distributions, read_pex_info
 from irc.oci.thirdparty import SHARED_BYTES, ThirdParty, ThirdPartyLayer
 
 FLOW = Path("flows/support")
@@ -47,7 +47,7 @@ class Workshop:
         for name in GENERATED:
             (self.sources / FLOW / name).unlink()
         shutil.copyfile(package / "agent/flow.yaml", self.sources / FLOW / "flow.yaml")
-        self.third_party = _third_party(described)
+        self.third_party = _third_party(described, package / "agent.pex")
         self._write("base.json", _base(described).to_json())
         bill = json.loads((package / "sbom.cdx.json").read_bytes())
         libraries = [item for item in bill["components"] if item["type"] != "file"]
@@ -129,13 +129,18 @@ def small_requirements(pex: Path, output: Path) -> Path:
     return output
 
 
-def _third_party(described: dict[str, Any]) -> ThirdParty:
+def _third_party(described: dict[str, Any], pex: Path) -> ThirdParty:
+    pex_info = read_pex_info(pex)
     layers = (
         ThirdPartyLayer(Layer.from_json(layer), tuple(layer["distributions"]))
         for layer in described["layers"]
         if layer["role"] == "third-party"
     )
-    return ThirdParty(tuple(layers), described["python"], described["compressor"])
+    wheels = tuple(sorted(pex_info["distributions"]))
+    constraints = tuple(pex_info.get("interpreter_constraints") or ())
+    return ThirdParty(
+        tuple(layers), described["python"], described["compressor"], wheels, constraints
+    )
 
 
 def _base(described: dict[str, Any]) -> Base:

@@ -142,7 +142,7 @@ async def package_agent_flow(field_set: AgentFlowPackageFieldSet) -> BuiltPackag
                     f"""
                     The field `{field_set.platforms.alias}` of the target {field_set.address} is of an
                     image, and the flow has the target `lambda`, whose archive is for the build
-                    machine's platform alone. Take the field out.
+                    machine's platform alone. Take the field out, or set it to `[]` where it is a default.
                     """
                 )
             )

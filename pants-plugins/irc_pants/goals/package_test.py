@@ -232,5 +232,6 @@ def test_a_function_has_no_platforms(rule_runner: RuleRunner) -> None:
         package(rule_runner, "odd")
     assert (
         "The field `platforms` of the target flows:odd is of an image, and the flow has the target "
-        "`lambda`, whose archive is for the build machine's platform alone. Take the field out."
+        "`lambda`, whose archive is for the build machine's platform alone. Take the field out, or set "
+        "it to `[]` where it is a default."
     ) in " ".join(str(error.value).split())

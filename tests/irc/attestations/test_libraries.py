@@ -63,7 +63,8 @@ def base_of(*layers: Layer) -> Base:
 
 
 def deps_of(*layers: Layer) -> ThirdParty:
-    return ThirdParty(tuple(ThirdPartyLayer(layer, ()) for layer in layers), "3.11.2", "zlib")
+    third_party = tuple(ThirdPartyLayer(layer, ()) for layer in layers)
+    return ThirdParty(third_party, "3.11.2", "zlib", (), ())
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_what_fits_passes() -> None:
     check_compatibility(BASE, THIRD_PARTY)
     check_compatibility(replace(BASE, python=None), THIRD_PARTY)
     check_compatibility(replace(BASE, python="3.12.1"), THIRD_PARTY)
-    check_compatibility(BASE, ThirdParty((), "3.11.2", ""))
+    check_compatibility(BASE, ThirdParty((), "3.11.2", "", (), ()))
 
 
 def test_base_without_the_interpreter() -> None:

@@ -63,8 +63,8 @@ class ThirdParty:
     layers: tuple[ThirdPartyLayer, ...]
     python: str
     compressor: str
-    wheels: tuple[str, ...] = ()
-    interpreter_constraints: tuple[str, ...] = ()
+    wheels: tuple[str, ...]
+    interpreter_constraints: tuple[str, ...]
 
     @property
     def distributions(self) -> tuple[str, ...]:
