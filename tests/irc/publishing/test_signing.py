@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from irc.oci.blobs import MEDIA_TYPE_INDEX
+from irc.package.described import attested_images
 from irc.publishing.attach import attestations
 from irc.publishing.registry import Registry
 from tests.irc.publishing.publishing import digest_of, name_of, options, run, tags_of
@@ -68,6 +69,18 @@ def test_image_and_what_is_attached_are_signed_by_digest(
     ]
     assert (cosign / "password").read_text() == "open-sesame\n"
     assert tags_of(registry, repository) == ["main"]
+
+
+def test_an_index_is_signed_and_each_of_its_images_with_what_is_attached(
+    registry: RegistryServer, repository: str, packaged_for_two: Path, cosign: Path
+) -> None:
+    result = run(str(packaged_for_two), *options(repository, "main"), "--sign")
+    assert result.exit_code == 0, result.output
+    expected = [digest_of(packaged_for_two)]
+    for folder, image in attested_images(packaged_for_two):
+        expected += [image, *(entry["digest"] for entry in attestations(folder).values())]
+    assert calls(cosign) == ["sign", "--yes", *(f"{repository}@{item}" for item in expected)]
+    assert len(set(expected)) == len(expected) == 9
 
 
 def test_a_failure_moves_no_tag_and_a_second_try_signs(
