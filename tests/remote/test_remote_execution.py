@@ -1,10 +1,8 @@
 """A worker runs every process of a flow; and it dies."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.remote.repository import TARGET, Run
 from tests.remote.shared import Farm
@@ -51,28 +49,6 @@ def test_worker_killed_amid_a_build(farm: Farm) -> None:
         assert_failed(farm.repository.finish(process))
         wait_until(lambda: not farm.worker.running_processes())
     assert_same_without_farm(farm)
-
-
-def test_hung_worker(farm: Farm) -> None:
-    farm.repository.greet("Hung worker")
-    with nothing_written(farm), restarted(farm.worker):
-        farm.worker.pause()
-        process = farm.repository.start(farm.option, "package", TARGET)
-        wait_until(lambda: unread(farm.worker.port))
-        process.send_signal(signal.SIGINT)
-        run = farm.repository.finish(process)
-        assert run.exit_code != 0
-        assert "Interrupted by user" in run.log
-    assert_same_without_farm(farm)
-
-
-def unread(port: int) -> bool:
-    """Whether a server of this machine has not read what it was sent."""
-    _, *rows = Path("/proc/net/tcp").read_text().splitlines()  # as proc(5) has it
-    return any(
-        local.endswith(f":{port:04X}") and state == "01" and not queues.endswith(":00000000")
-        for _, local, _, state, queues, *_ in map(str.split, rows)
-    )
 
 
 def wait_until(happens: Callable[[], bool]) -> None:
