@@ -161,7 +161,6 @@ def build_debian_base(
             ``extra`` or is for another platform.
     """
     wanted = None if platform is None else debian_architecture(platform)
-    name = wanted or architecture()
     with tempfile.TemporaryDirectory(prefix="irc-base-") as folder:
         work = Path(folder)
         (work / "apt").mkdir()
@@ -170,6 +169,7 @@ def build_debian_base(
             packages = resolve(extra, work / "apt", wanted)
         else:
             packages = fetch_locked(read_lock(lock), lock, extra, work / "apt", wanted)
+        name = wanted or architecture()
         python = assemble(packages, work / "root", is_foreign=name != architecture())
         layer = write_layer(output, entries(work / "root"), compression)
     return Base(
