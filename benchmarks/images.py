@@ -6,6 +6,7 @@ Needs buildah, podman, skopeo and docker-registry, and 10 GB in the temporary fo
 """
 
 import argparse
+import gzip
 import os
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 from growth import FLOWS, growth_rows, manifest_of, say
 from report import Row, Target, row, table
 
+from irc.oci.blobs import blob_path, new_blob
+from irc.oci.compression import CompressedWriter
 from irc.oci.thirdparty import build_third_party
 from tests.e2e.classic import Buildah, download_wheels, write_base_images
 from tests.e2e.feature_files import load_features
@@ -74,7 +77,7 @@ class Bench:
             buildah = Buildah(podman, bases, wheels)
             yield from self.first_rows(buildah, first_runs)
             yield from self.edit_rows(buildah, runs)
-            yield from self.size_rows()
+            yield from self.size_rows(buildah)
             yield from self.start_rows(podman, runs)
         say(f"{FLOWS} flows")
         yield from growth_rows(self.workshop, self.folder)
@@ -154,12 +157,26 @@ class Bench:
         )
         yield row("pushed after an edited prompt: buildah", their_bytes, "kB")
 
-    def size_rows(self) -> Iterator[Row]:
+    def size_rows(self, buildah: Buildah) -> Iterator[Row]:
         """Compressed layers, and what a changed small distribution moves."""
-        theirs = [item["size"] for item in manifest_of(self.folder / "classic")["layers"]]
-        layers = manifest_of(self.package / "image")["layers"]
-        mb = [sum(item["size"] for item in layers) / 1e6]
-        yield from pair("image, compressed", mb, [sum(theirs) / 1e6], "MB", at_most=0.6)
+        theirs = layer_sizes(self.folder / "classic")
+        mb, their_mb = sum(layer_sizes(self.package / "image")) / 1e6, sum(theirs) / 1e6
+        yield from pair("image, by gzip", [mb], [their_mb], "MB", at_most=0.6)
+        say("layers by zstd")
+        zstd_mb = self.zstd_bytes() / 1e6
+        bound = Target(0.6, of_ratio=True)
+        yield row(
+            "image, by zstd: irc, to buildah's by gzip",
+            [zstd_mb],
+            "MB",
+            peer=[their_mb],
+            target=bound,
+        )
+        classic = self.folder / "classic-zstd"
+        buildah.run(
+            *("push", "--quiet", "--compression-format=zstd", "localhost/classic", f"oci:{classic}")
+        )
+        yield row("image, by zstd: buildah", [sum(layer_sizes(classic)) / 1e6], "MB")
         say("a changed small distribution")
         deps = small_requirements(self.package / "agent.pex", self.folder / "small.pex")
         changed, _ = build_third_party(deps, self.folder / "changed")
@@ -177,6 +194,21 @@ class Bench:
             target=Target(1000),
         )
         yield row("pushed after a changed small distribution: buildah", [max(theirs) / 1e3], "kB")
+
+    def zstd_bytes(self) -> int:
+        """All layers where `image_compression` is zstd: those of code are gzip then, too."""
+        *others, code, flow = manifest_of(self.package / "image")["layers"]
+        sizes = [code["size"], flow["size"]]
+        for layer in others:
+            with (
+                new_blob(self.folder / "zstd") as blob,
+                gzip.open(blob_path(self.package / "image", layer["digest"])) as tar,
+            ):
+                writer = CompressedWriter(blob, "zstd")
+                shutil.copyfileobj(tar, writer)
+                writer.close()
+            sizes.append(blob.size)
+        return sum(sizes)
 
     def start_rows(self, podman: Podman, runs: int) -> Iterator[Row]:
         """From the start of a container to its first answer, in turn."""
@@ -228,6 +260,11 @@ def pair(
     bound = Target(round(at_most, 3), of_ratio=True)
     yield row(f"{figure}: irc", ours, unit, peer=theirs, target=bound)
     yield row(f"{figure}: buildah", theirs, unit)
+
+
+def layer_sizes(layout: Path) -> list[int]:
+    """Sizes of the layers in bytes, compressed."""
+    return [item["size"] for item in manifest_of(layout)["layers"]]
 
 
 def layout_blobs(layout: Path) -> dict[str, int]:

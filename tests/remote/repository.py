@@ -24,7 +24,7 @@ REQUIREMENTS = (
     "click", "cyclonedx-python-lib", "deflate", "fastapi", "grpc-interceptor", "grpcio", "httpx",
     "jinja2", "jsonschema", "kserve", "kubernetes", "networkx", "opentelemetry-api", "orjson",
     "packageurl-python", "packaging", "pex", "prometheus-client", "pydantic", "pydantic-core",
-    "pyyaml", "requests", "rich", "zstandard",
+    "pyelftools", "pyyaml", "requests", "rich", "zstandard",
 )  # fmt: skip
 
 PANTS_TOML = """\

@@ -125,5 +125,5 @@ def test_bytes_are_those_of_the_pinned_compressors(tmp_path: Path) -> None:
     }
     assert digests == {
         "gzip": "sha256:f2f402c02982f7e21ca0d68313ec26f9af34de57ab81ca2fc50e983adac77d16",
-        "zstd": "sha256:fe69f9edc4e152e432e5a631ede301f7c99d278839e3e883e2c9f5622fac84eb",
+        "zstd": "sha256:3726998f491550e73bbdfe460e58fdd45f8741a4f0fdbc7165ea763d6469b193",
     }

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import zstandard.backend_c
 from click.testing import CliRunner
 
 from irc.cli.image import image
@@ -45,21 +46,35 @@ def test_listing_has_what_an_agent_needs_and_nothing_else(tmp_path: Path) -> Non
     prefix = "opt/agent/site-packages"
     files = [line for line in listing(tmp_path / "out", layer) if line.startswith("-")]
     assert [line.split()[2].removeprefix(f"{prefix}/") for line in files] == [
-        "alpha-1.0.dist-info/METADATA",
-        "alpha-1.0.dist-info/entry_points.txt",
         "alpha-1.0.dist-info/licenses/tests/LICENSE",
+        "alpha-1.0.dist-info/METADATA",
         "alpha/__init__.py",
         "alpha/__pycache__/__init__.cpython-311.pyc",
-        "alpha/data/tests.json",
+        "alpha-1.0.dist-info/entry_points.txt",
         "alpha/native.so",
         "alpha/py.typed",
         "alpha/template.py",
+        "alpha/data/tests.json",
+        "beta_b-2.0.dist-info/METADATA",
         "beta.py",
         "__pycache__/beta.cpython-311.pyc",
-        "beta_b-2.0.dist-info/METADATA",
     ]
     assert content(tmp_path / "out", layer, f"{prefix}/alpha/native.so") == b"\x7fELF"
     assert_describes(tmp_path / "out", layer)
+
+
+def test_libraries_and_programs_lack_symbols(tmp_path: Path) -> None:
+    library = Path(zstandard.backend_c.__file__).read_bytes()
+    paths = ("alpha/native.abi3.so", "alpha.libs/liba-0a1b.so.1.2", "alpha/bin/encode")
+    files = {path: library for path in (*paths, "alpha/so.dat")}
+    pex = write_packed_pex(tmp_path / "pex", {"alpha-1.0": files})
+    built, _ = build_third_party(pex, tmp_path / "out")
+    layer = built.layers[0].layer
+    prefix = "opt/agent/site-packages"
+    for path in paths:
+        found = content(tmp_path / "out", layer, f"{prefix}/{path}")
+        assert 0 < len(found) < len(library) / 5
+    assert content(tmp_path / "out", layer, f"{prefix}/alpha/so.dat") == library
 
 
 def test_a_program_within_a_package_can_be_run(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_archive_has_code_and_requirements_at_its_root(tmp_path: Path) -> None:
         "shared/code.py",
         "alpha-1.0.dist-info/METADATA",
         "alpha.py",
-        "beta.py",
         "beta_b-2.0.dist-info/METADATA",
+        "beta.py",
     ]
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}

@@ -138,9 +138,9 @@ INSTALLED = [
         "greeter-1.0.dist-info/WHEEL",
         "greeter.py",
         "__pycache__/greeter.cpython-311.pyc",
+        "share/greeter.txt",
         "greeter_other.py",
         "__pycache__/greeter_other.cpython-311.pyc",
-        "share/greeter.txt",
     )
 ]
 

@@ -8,12 +8,14 @@
 import configparser
 import json
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from irc.oci.bytecode import compile_pyc, pyc_path
 from irc.oci.errors import ImageError
@@ -27,6 +29,7 @@ _LAYOUT = ".layout.json"
 _SPREAD = ("purelib", "platlib", "data")
 
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
+_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
@@ -150,9 +153,12 @@ def _commands(archive: zipfile.ZipFile, files: Iterable[str]) -> tuple[str, ...]
 
 
 def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
-    """The files of one distribution below ``prefix``, each module followed by its byte code."""
+    """The files of one distribution below ``prefix``, each module followed by its byte code.
+
+    Files of one name lie side by side, since packages hold modules of one name that are much alike.
+    """
     with zipfile.ZipFile(distribution.archive) as archive:
-        for name, packed in distribution.files.items():
+        for name, packed in sorted(distribution.files.items(), key=_by_name):
             path = f"{prefix}/{name}"
             if name.endswith(".py"):
                 source = archive.read(packed.member)
@@ -160,7 +166,28 @@ def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
                 code = compile_pyc(source, f"/{path}")
                 if code is not None:
                     yield bytes_file(pyc_path(path), code)
+                continue
+            member = archive.getinfo(packed.member)
+            executable = bool(member.external_attr >> 16 & 0o100)  # a program within a package
+            if executable or _LIBRARY.search(name):
+                yield File(path, partial(_stripped, archive, member), executable=executable)
             else:
-                member = archive.getinfo(packed.member)
-                executable = bool(member.external_attr >> 16 & 0o100)  # a program within a package
-                yield File(path, partial(archive.open, member), member.file_size, executable)
+                yield File(path, partial(archive.open, member), member.file_size)
+
+
+def _by_name(file: tuple[str, Packed]) -> tuple[str, str]:
+    path, _ = file
+    return path.rpartition("/")[2], path
+
+
+def _stripped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """A copy on disk, since what refers to all of a library stands at its end."""
+    # Here, since `irc package`, which reads what was made, is quicker without.
+    from irc.oci.stripping import strip
+
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
+    with archive.open(member) as source:
+        shutil.copyfileobj(source, copy)
+    strip(copy)
+    copy.seek(0)
+    return copy

@@ -5,6 +5,7 @@ that is pinned.
 """
 
 import io
+import os
 import tarfile
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ MODE_FOLDER = 0o755
 class File:
     """A regular file; ``path`` is relative to the root of the image.
 
-    Where ``size`` is None the content is read whole to learn it; where it is given, it streams.
+    Where ``size`` is None it is learned from what was opened, which can be sought in.
     """
 
     path: str
@@ -112,10 +113,7 @@ def _add(tar: tarfile.TarFile, entry: Entry, mtime: int) -> None:
         case File():
             info.mode = MODE_EXECUTABLE if entry.executable else MODE_FILE
             with entry.open() as source:
+                info.size = source.seek(0, os.SEEK_END) if entry.size is None else entry.size
                 if entry.size is None:
-                    data = source.read()
-                    info.size = len(data)
-                    tar.addfile(info, io.BytesIO(data))
-                else:
-                    info.size = entry.size
-                    tar.addfile(info, source)
+                    source.seek(0)
+                tar.addfile(info, source)

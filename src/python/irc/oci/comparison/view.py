@@ -131,7 +131,10 @@ def _read_docker_archive(source: ArchiveSource) -> SourceView:
             f"sha256:{hashlib.sha256(data).hexdigest()}",
             config,
             {},
-            tuple(LayerView(name, MEDIA_TYPE_LAYER_TAR, diff_id, None, None) for name, diff_id in layers),
+            tuple(
+                LayerView(name, MEDIA_TYPE_LAYER_TAR, diff_id, None, None)
+                for name, diff_id in layers
+            ),
         )
     return SourceView(source, images, {})
 

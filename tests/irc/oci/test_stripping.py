@@ -1,0 +1,133 @@
+"""Shared libraries without symbols and debugging information."""
+
+import io
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard.backend_c
+from elftools.elf.elffile import ELFFile
+
+from irc.oci.stripping import strip
+
+# As its wheel has it: a tenth of it is code and data.
+LIBRARY = Path(zstandard.backend_c.__file__)
+ORIGINAL = LIBRARY.read_bytes()
+
+# Places in the header of a 64-bit ELF file, and in that of a segment.
+E_TYPE, E_SHOFF, E_SHENTSIZE = 0x10, 0x28, 0x3A
+P_OFFSET, P_FILESZ = 0x08, 0x20
+ET_REL = 1
+
+
+def stripped(data: bytes) -> bytes:
+    file = io.BytesIO(data)
+    strip(file)
+    return file.getvalue()
+
+
+def sections(data: bytes) -> dict[str, bytes]:
+    return {item.name: item.data() for item in ELFFile(io.BytesIO(data)).iter_sections()}
+
+
+def segments(data: bytes) -> list[bytes]:
+    """All that is loaded, without the file's header, which the first segment begins with."""
+    elf = ELFFile(io.BytesIO(data))
+    return [
+        item.data()[elf["e_ehsize"] if item["p_offset"] == 0 else 0 :]
+        for item in elf.iter_segments()
+    ]
+
+
+def test_symbols_and_debugging_information_are_gone() -> None:
+    before, after = sections(ORIGINAL), sections(stripped(ORIGINAL))
+    gone = before.keys() - after.keys()
+    assert {".symtab", ".strtab", ".debug_info", ".debug_line"} <= gone
+    assert all(name.startswith((".symtab", ".strtab", ".debug_")) for name in gone)
+    names = ".shstrtab"
+    assert after.pop("") == b""  # what the table has in the place of what is gone
+    assert after == {name: before[name] for name in after}
+    assert names in after
+    assert len(stripped(ORIGINAL)) < len(ORIGINAL) / 5
+
+
+def test_what_is_loaded_stays_where_it_was() -> None:
+    assert segments(stripped(ORIGINAL)) == segments(ORIGINAL)
+
+
+def test_a_stripped_file_stays_as_it_is() -> None:
+    assert stripped(stripped(ORIGINAL)) == stripped(ORIGINAL)
+
+
+def test_a_stripped_library_does_its_work(tmp_path: Path) -> None:
+    package = tmp_path / "zstandard"
+    shutil.copytree(LIBRARY.parent, package)
+    with (package / LIBRARY.name).open("r+b") as file:
+        strip(file)
+    code = (
+        "import zstandard as z; assert z.backend == 'cext'; print(z.backend_c.__file__);"
+        "print(z.ZstdDecompressor().decompress(z.ZstdCompressor().compress(b'text')).decode())"
+    )
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHON_ZSTANDARD_IMPORT_POLICY": "cext"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [str(package / LIBRARY.name), "text"]
+
+
+def test_a_segment_behind_the_symbols_keeps_its_place() -> None:
+    """As tools that patch libraries append what has outgrown its place."""
+    elf = ELFFile(io.BytesIO(ORIGINAL))
+    (index,) = [i for i, item in enumerate(elf.iter_segments()) if item["p_type"] == "PT_GNU_STACK"]
+    patched = bytearray(ORIGINAL + b"grown")
+    header = elf["e_phoff"] + index * elf["e_phentsize"]
+    struct.pack_into("<Q", patched, header + P_OFFSET, len(ORIGINAL))
+    struct.pack_into("<Q", patched, header + P_FILESZ, len(b"grown"))
+    after = stripped(bytes(patched))
+    assert segments(after) == segments(bytes(patched))
+    debugging = elf.get_section_by_name(".debug_info")
+    start, size = debugging["sh_offset"], debugging["sh_size"]
+    assert after[start : start + size] == bytes(size)
+    assert sections(after) == sections(stripped(ORIGINAL))
+
+
+def relocatable() -> bytes:
+    """Not linked: a linker reads its symbols."""
+    data = bytearray(ORIGINAL)
+    struct.pack_into("<H", data, E_TYPE, ET_REL)
+    return bytes(data)
+
+
+def without_sections() -> bytes:
+    data = bytearray(ORIGINAL)
+    struct.pack_into("<Q", data, E_SHOFF, 0)
+    struct.pack_into("<HHH", data, E_SHENTSIZE, 0, 0, 0)
+    return bytes(data)
+
+
+def far_sections() -> bytes:
+    data = bytearray(ORIGINAL)
+    struct.pack_into("<Q", data, E_SHOFF, (1 << 64) - 64)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"#!/bin/sh\n",
+        b"\x7fELF",
+        ORIGINAL[:1000],
+        ORIGINAL[:-1],
+        ORIGINAL + b"data of its own",
+        relocatable(),
+        without_sections(),
+        far_sections(),
+    ],
+    ids=["empty", "text", "magic", "header", "cut", "payload", "object", "no sections", "far"],
+)
+def test_other_files_stay_as_they_are(data: bytes) -> None:
+    assert stripped(data) == data
