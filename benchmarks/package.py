@@ -12,11 +12,11 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from checkout import Checkout, launcher_cache
+from checkout import Checkout, Repository, launcher_cache
 from report import Row, Target, row, table
 
 AGENT = "flows/support:agent"
@@ -100,13 +100,7 @@ def measure(folder: Path, cold: bool, runs: int) -> list[Row]:
 def no_op_rows(checkout: Checkout, runs: int) -> list[Row]:
     """Packaging what is packaged already: agent and peers in turn."""
     say("package with nothing to do")
-    targets = (AGENT, ZIPAPP, PACKED)
-    seconds: dict[str, list[float]] = {target: [] for target in targets}
-    for target in targets:
-        checkout.pants("package", target)
-    for _ in range(runs):
-        for target in targets:
-            seconds[target].append(checkout.timed("package", target))
+    seconds = packaged_again(checkout, (AGENT, ZIPAPP, PACKED), runs)
     return [
         row(
             "no-op package, agent : zipapp pex_binary",
@@ -121,19 +115,27 @@ def no_op_rows(checkout: Checkout, runs: int) -> list[Row]:
     ]
 
 
+def packaged_again(
+    repository: Repository, targets: Sequence[str], runs: int
+) -> dict[str, list[float]]:
+    """The seconds of packaging what is packaged already, by target; in turn."""
+    for target in targets:
+        repository.pants("package", target)
+    seconds: dict[str, list[float]] = {target: [] for target in targets}
+    for _ in range(runs):
+        for target, measured in seconds.items():
+            measured.append(repository.timed("package", target))
+    return seconds
+
+
 def image_alone_rows(checkout: Checkout, runs: int) -> list[Row]:
     """Packaging what is packaged already, without a PEX."""
     say("package with nothing to do, the image alone")
     build = checkout.root / AGENT_BUILD
     build.write_text(build.read_text().replace(*WITHOUT_PEX))
-    seconds: dict[str, list[float]] = {AGENT: [], ZIPAPP: []}
-    for target in seconds:
-        checkout.pants("package", target)
+    seconds = packaged_again(checkout, (AGENT, ZIPAPP), runs)
     if (checkout.root / DIST / "agent.pex").exists():
         raise SystemExit(f"{AGENT}: the package has a PEX that it should not have")
-    for _ in range(runs):
-        for target, measured in seconds.items():
-            measured.append(checkout.timed("package", target))
     return [
         row(
             "no-op package, agent without PEX : zipapp pex_binary",
@@ -166,7 +168,7 @@ def edit_rows(checkout: Checkout, runs: int) -> list[Row]:
 
 
 def edited(
-    checkout: Checkout, file: Path, line: str, target: str, packaged: Callable[[Checkout], str]
+    checkout: Repository, file: Path, line: str, target: str, packaged: Callable[[Repository], str]
 ) -> float:
     """Add a line to a file, and package; gives the seconds of the latter.
 
@@ -182,12 +184,12 @@ def edited(
     return seconds
 
 
-def packaged_agent(checkout: Checkout) -> str:
+def packaged_agent(checkout: Repository) -> str:
     """The generated agent, prompts included."""
     return (checkout.root / DIST / "agent/agent.py").read_text()
 
 
-def packaged_peer(checkout: Checkout) -> str:
+def packaged_peer(checkout: Repository) -> str:
     """The peer's source as it is in the zipapp."""
     with zipfile.ZipFile(checkout.root / f"dist/flows.{PEER.name}/zipapp.pex") as pex:
         return pex.read(str(PEER_CODE)).decode()
@@ -201,13 +203,20 @@ def size_rows(checkout: Checkout) -> list[Row]:
         sizes[layer["role"]] = sizes.get(layer["role"], 0) + layer["size"] / 1e3
     blobs = checkout.root / DIST / "image/blobs/sha256"
     total_mb = sum(blob.stat().st_size for blob in blobs.iterdir()) / 1e6
-    documents = (facts[name].removeprefix("sha256:") for name in ("manifest_digest", "config_digest"))
+    documents = (
+        facts[name].removeprefix("sha256:") for name in ("manifest_digest", "config_digest")
+    )
     edit_kb = sizes["flow"] + sum((blobs / name).stat().st_size for name in documents) / 1e3
     # The uppermost of requirements: distributions of less than 150 kB, most of all.
     small_kb = [item["size"] / 1e3 for item in facts["layers"] if item["role"] == "third-party"][-1]
     return [
         row("layer of the flow, compressed", [sizes["flow"]], "kB", target=Target(20)),
-        row("pushed after an edit, with manifest and configuration", [edit_kb], "kB", target=Target(8)),
+        row(
+            "pushed after an edit, with manifest and configuration",
+            [edit_kb],
+            "kB",
+            target=Target(8),
+        ),
         row("layer of the runtime, compressed", [sizes["first-party"]], "kB"),
         row("layer of small requirements, compressed", [small_kb], "kB", target=Target(1000)),
         row("image, compressed", [total_mb], "MB", target=Target(130)),

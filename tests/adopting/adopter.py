@@ -41,17 +41,20 @@ def section(title: str) -> Section:
     return found
 
 
-def adopt(folder: Path) -> Repository:
-    """Make the repository below a folder, with its locks; its caches of downloads are the user's."""
+def adopt(folder: Path, wheels: Path) -> Repository:
+    """Make the repository below a folder, with its locks; its caches of downloads are the user's.
+
+    Args:
+        wheels: the folder that has irc's.
+    """
     root = folder / "repository"
     page = list(fences(PAGE.read_text(encoding="utf-8")))
     for path, text in files_of(page).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     (root / "wheels").mkdir()
-    shutil.unpack_archive("tests.adopting/plugin.tar")
     for name in WHEELS:
-        (wheel,) = Path().glob(f"{name}-*.whl")
+        (wheel,) = wheels.glob(f"{name}-*.whl")
         shutil.copy(wheel, root / "wheels")
     for path in LAUNCHER:
         (root / path).parent.mkdir(parents=True, exist_ok=True)

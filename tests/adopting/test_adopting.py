@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ PACKAGE = Path("dist/code.acme.agents.triage/triage")
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    with adopt(tmp_path_factory.mktemp("adopting")) as repository:
+    shutil.unpack_archive("tests.adopting/plugin.tar")
+    with adopt(tmp_path_factory.mktemp("adopting"), Path()) as repository:
         yield repository
 
 
