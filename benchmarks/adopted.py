@@ -6,27 +6,40 @@ The repository is that of docs/adopting.md, in a temporary folder, which is remo
 """
 
 import argparse
-import json
 import tempfile
-import zipfile
 from pathlib import Path
 
 from checkout import Repository
-from package import COMPILER, edited, packaged_again, say
+from package import (
+    Edit,
+    edit_rows,
+    in_zipapp,
+    keep_to_two_cpus,
+    packaged_again,
+    say,
+    write_peer,
+)
 from report import Row, Target, row, table
 
 from tests.adopting.adopter import adopt
 
 AGENTS = Path("code/acme/agents")
 AGENT = f"{AGENTS}/triage:triage"
-PROMPT = AGENTS / "triage/decide.j2"
-PEER = f"{AGENTS}/peer:zipapp"
-PEER_CODE = AGENTS / "peer/main.py"
+GENERATED = Path("dist/code.acme.agents.triage/triage/agent/agent.py")
+PEER = AGENTS / "peer"
+ZIPAPP = f"{PEER}:zipapp"
+PEX = Path("dist/code.acme.agents.peer/zipapp.pex")
 PEER_BUILD = """\
 python_sources(name="lib")
 
 pex_binary(name="zipapp", entry_point="main.py", dependencies={dependencies})
 """
+
+
+EDITED_AGENT = Edit(
+    AGENT, AGENTS / "triage/decide.j2", "", lambda root: (root / GENERATED).read_text()
+)
+EDITED_PEER = Edit(ZIPAPP, PEER / "main.py", "# ", in_zipapp(PEX, Path("acme/agents/peer/main.py")))
 
 
 def main() -> None:
@@ -35,6 +48,7 @@ def main() -> None:
     parser.add_argument("--wheels", type=Path, default=Path("dist"), help="default: dist")
     parser.add_argument("--runs", type=int, default=7, help="of each figure (default: 7)")
     options = parser.parse_args()
+    keep_to_two_cpus()
     with tempfile.TemporaryDirectory(prefix="irc-", ignore_cleanup_errors=True) as temporary:
         say("locks")
         with adopt(Path(temporary), options.wheels) as repository:
@@ -44,54 +58,19 @@ def main() -> None:
 def measure(repository: Repository, runs: int) -> list[Row]:
     """Packaging with nothing to do, and after an edit; agent and peer in turn."""
     say("first package")
-    write_peer(repository)
-    again = packaged_again(repository, (AGENT, PEER), runs)
-    say("package after an edit")
-    agent, peer = [], []
-    for number in range(runs):
-        text = f"Edit {number}."
-        agent.append(edited(repository, PROMPT, text, AGENT, packaged_agent))
-        peer.append(edited(repository, PEER_CODE, f"# {text}", PEER, packaged_peer))
+    write_peer(repository, AGENT, PEER, PEER_BUILD)
+    seconds = packaged_again(repository, (AGENT, ZIPAPP), runs)
     return [
         row(
             "no-op package, agent : zipapp pex_binary",
-            again[AGENT],
+            seconds[AGENT],
             "s",
-            peer=again[PEER],
+            peer=seconds[ZIPAPP],
             target=Target(1.15, of_ratio=True),
         ),
-        row("no-op package, zipapp pex_binary", again[PEER], "s"),
-        row(
-            "edited prompt to package : edited zipapp pex_binary",
-            agent,
-            "s",
-            peer=peer,
-            target=Target(0.1, of_ratio=True),
-        ),
-        row("edited source to zipapp pex_binary", peer, "s"),
+        row("no-op package, zipapp pex_binary", seconds[ZIPAPP], "s"),
+        *edit_rows(repository, EDITED_AGENT, EDITED_PEER, runs),
     ]
-
-
-def write_peer(repository: Repository) -> None:
-    """Add a plain PEX binary that depends on all that the agent depends on."""
-    found = set(repository.pants("dependencies", AGENT).split()) - {COMPILER}
-    code = repository.root / PEER_CODE
-    code.parent.mkdir()
-    code.write_text('"""Stands where an agent would."""\n')
-    build = PEER_BUILD.format(dependencies=json.dumps(sorted(found)))
-    (code.parent / "BUILD").write_text(build)
-
-
-def packaged_agent(repository: Repository) -> str:
-    """The generated agent, prompts included."""
-    generated = repository.root / "dist/code.acme.agents.triage/triage/agent/agent.py"
-    return generated.read_text()
-
-
-def packaged_peer(repository: Repository) -> str:
-    """The peer's source as it is in the zipapp."""
-    with zipfile.ZipFile(repository.root / "dist/code.acme.agents.peer/zipapp.pex") as pex:
-        return pex.read("acme/agents/peer/main.py").decode()
 
 
 if __name__ == "__main__":

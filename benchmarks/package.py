@@ -13,6 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,65 @@ CPUS = 2
 NOTICE_S = 1.0
 
 
+@dataclass(frozen=True)
+class Edit:
+    """A file to edit, and where its package shows the edit.
+
+    Attributes:
+        file: from the root of the repository.
+        mark: what a line of the edit begins with.
+        shown: the text in the package, by the root of the repository.
+    """
+
+    target: str
+    file: Path
+    mark: str
+    shown: Callable[[Path], str]
+
+    def packaged(self, repository: Repository, text: str) -> float:
+        """Add a line to the file, and package; gives the seconds of the latter."""
+        line = f"{self.mark}{text}"
+        with (repository.root / self.file).open("a") as file:
+            file.write(f"\n{line}\n")
+        time.sleep(NOTICE_S)
+        seconds = repository.timed("package", self.target)
+        if line not in self.shown(repository.root):
+            raise SystemExit(f"{self.target}: the package lacks the edit of {self.file}")
+        return seconds
+
+
+def in_zipapp(pex: Path, module: Path) -> Callable[[Path], str]:
+    """A source as it is in a zipapp; paths from the root, and from the source root."""
+
+    def read(root: Path) -> str:
+        with zipfile.ZipFile(root / pex) as archive:
+            return archive.read(str(module)).decode()
+
+    return read
+
+
+#: The generated agent has its prompts.
+EDITED_AGENT = Edit(AGENT, PROMPT, "", lambda root: (root / DIST / "agent/agent.py").read_text())
+EDITED_PEER = Edit(
+    ZIPAPP, PEER_CODE, "# ", in_zipapp(Path(f"dist/flows.{PEER.name}/zipapp.pex"), PEER_CODE)
+)
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cold", action="store_true", help="build Pants itself anew, too")
     parser.add_argument("--runs", type=int, default=7, help="of each figure (default: 7)")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):  # where it is missing, all CPUs take part
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CPUS])
+    keep_to_two_cpus()
     with tempfile.TemporaryDirectory(prefix="irc-", ignore_cleanup_errors=True) as temporary:
         print(table(measure(Path(temporary), options.cold, options.runs)))
+
+
+def keep_to_two_cpus() -> None:
+    """This process and those that it starts; all take part where a system has no way to say so."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CPUS])
 
 
 def measure(folder: Path, cold: bool, runs: int) -> list[Row]:
@@ -82,10 +132,10 @@ def measure(folder: Path, cold: bool, runs: int) -> list[Row]:
         ]
         sizes = size_rows(checkout)
         say("first package of the peers")
-        write_peers(checkout)
+        write_peer(checkout, AGENT, PEER, PEER_BUILD)
         checkout.pants("package", ZIPAPP, PACKED)
         rows += no_op_rows(checkout, runs)
-        rows += edit_rows(checkout, runs)
+        rows += edit_rows(checkout, EDITED_AGENT, EDITED_PEER, runs)
         rows += image_alone_rows(checkout, runs)
     same = len(set(digests)) == 1
     equal = Row(
@@ -147,52 +197,23 @@ def image_alone_rows(checkout: Checkout, runs: int) -> list[Row]:
     ]
 
 
-def edit_rows(checkout: Checkout, runs: int) -> list[Row]:
+def edit_rows(repository: Repository, agent: Edit, peer: Edit, runs: int) -> list[Row]:
     """Packaging after an edit: of the agent's prompt, and in turn of the peer's source."""
     say("package after an edit")
-    agent, peer = [], []
+    seconds: dict[Edit, list[float]] = {agent: [], peer: []}
     for number in range(runs):
-        text = f"Edit {number}."
-        agent.append(edited(checkout, PROMPT, text, AGENT, packaged_agent))
-        peer.append(edited(checkout, PEER_CODE, f"# {text}", ZIPAPP, packaged_peer))
+        for edit, measured in seconds.items():
+            measured.append(edit.packaged(repository, f"Edit {number}."))
     return [
         row(
             "edited prompt to package : edited zipapp pex_binary",
-            agent,
+            seconds[agent],
             "s",
-            peer=peer,
+            peer=seconds[peer],
             target=Target(0.1, of_ratio=True),
         ),
-        row("edited source to zipapp pex_binary", peer, "s"),
+        row("edited source to zipapp pex_binary", seconds[peer], "s"),
     ]
-
-
-def edited(
-    checkout: Repository, file: Path, line: str, target: str, packaged: Callable[[Repository], str]
-) -> float:
-    """Add a line to a file, and package; gives the seconds of the latter.
-
-    Args:
-        packaged: the text in the package that shows the edit.
-    """
-    with (checkout.root / file).open("a") as text:
-        text.write(f"\n{line}\n")
-    time.sleep(NOTICE_S)
-    seconds = checkout.timed("package", target)
-    if line not in packaged(checkout):
-        raise SystemExit(f"{target}: the package lacks the edit of {file}")
-    return seconds
-
-
-def packaged_agent(checkout: Repository) -> str:
-    """The generated agent, prompts included."""
-    return (checkout.root / DIST / "agent/agent.py").read_text()
-
-
-def packaged_peer(checkout: Repository) -> str:
-    """The peer's source as it is in the zipapp."""
-    with zipfile.ZipFile(checkout.root / f"dist/flows.{PEER.name}/zipapp.pex") as pex:
-        return pex.read(str(PEER_CODE)).decode()
 
 
 def size_rows(checkout: Checkout) -> list[Row]:
@@ -203,9 +224,7 @@ def size_rows(checkout: Checkout) -> list[Row]:
         sizes[layer["role"]] = sizes.get(layer["role"], 0) + layer["size"] / 1e3
     blobs = checkout.root / DIST / "image/blobs/sha256"
     total_mb = sum(blob.stat().st_size for blob in blobs.iterdir()) / 1e6
-    documents = (
-        facts[name].removeprefix("sha256:") for name in ("manifest_digest", "config_digest")
-    )
+    documents = (facts[name].removeprefix("sha256:") for name in ("manifest_digest", "config_digest"))
     edit_kb = sizes["flow"] + sum((blobs / name).stat().st_size for name in documents) / 1e3
     # The uppermost of requirements: distributions of less than 150 kB, most of all.
     small_kb = [item["size"] / 1e3 for item in facts["layers"] if item["role"] == "third-party"][-1]
@@ -229,14 +248,17 @@ def image(checkout: Checkout) -> dict[str, Any]:
     return facts
 
 
-def write_peers(checkout: Checkout) -> None:
-    """Add plain PEX binaries that depend on all that the agent depends on."""
-    found = set(checkout.pants("dependencies", AGENT).split()) - {COMPILER}
-    code = checkout.root / PEER_CODE
-    code.parent.mkdir()
-    code.write_text('"""Stands where an agent would."""\n')
-    build = PEER_BUILD.format(dependencies=json.dumps(sorted(found)))
-    (checkout.root / PEER / "BUILD").write_text(build)
+def write_peer(repository: Repository, agent: str, folder: Path, build: str) -> None:
+    """Add PEX binaries that depend on all that an agent depends on.
+
+    Args:
+        build: text of their BUILD file, with a place for the dependencies.
+    """
+    found = set(repository.pants("dependencies", agent).split()) - {COMPILER}
+    place = repository.root / folder
+    place.mkdir()
+    (place / "main.py").write_text('"""Stands where an agent would."""\n')
+    (place / "BUILD").write_text(build.format(dependencies=json.dumps(sorted(found))))
 
 
 def say(step: str) -> None:

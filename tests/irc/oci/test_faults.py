@@ -52,8 +52,18 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_full_disk_leaves_no_layers_that_look_whole(tmp_path: Path) -> None:
-    pex = write_packed_pex(tmp_path / "pex", DISTRIBUTIONS)
+# What compresses too little, and a copy that is too large.
+TOO_LARGE: dict[str, Distributions] = {
+    "layer": DISTRIBUTIONS,
+    "library": {"engine-1.0": {"engine.so": b"\x7fELF" + bytes(200_000)}},
+}
+
+
+@pytest.mark.parametrize("distributions", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_full_disk_leaves_no_layers_that_look_whole(
+    tmp_path: Path, distributions: Distributions
+) -> None:
+    pex = write_packed_pex(tmp_path / "pex", distributions)
     line = command("image", "deps", "--pex", str(pex), "--output-dir", str(tmp_path / "out"))
     full = run(line, size_bytes=100_000)
     assert full.returncode == 1

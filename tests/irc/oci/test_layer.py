@@ -125,5 +125,5 @@ def test_bytes_are_those_of_the_pinned_compressors(tmp_path: Path) -> None:
     }
     assert digests == {
         "gzip": "sha256:f2f402c02982f7e21ca0d68313ec26f9af34de57ab81ca2fc50e983adac77d16",
-        "zstd": "sha256:3726998f491550e73bbdfe460e58fdd45f8741a4f0fdbc7165ea763d6469b193",
+        "zstd": "sha256:5232a452c6e30c78f8bb7ec5b43e0fbad3a6a99a2f38c6434b313579d3a5ad91",
     }

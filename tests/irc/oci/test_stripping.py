@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
+import PIL
 import pytest
 import zstandard.backend_c
 from elftools.elf.elffile import ELFFile
@@ -17,10 +19,11 @@ from irc.oci.stripping import strip
 LIBRARY = Path(zstandard.backend_c.__file__)
 ORIGINAL = LIBRARY.read_bytes()
 
-# Places in the header of a 64-bit ELF file, and in that of a segment.
-E_TYPE, E_SHOFF, E_SHENTSIZE = 0x10, 0x28, 0x3A
+# Places in the header of a 64-bit ELF file, and in those of a segment and of a section.
+E_TYPE, E_MACHINE, E_SHOFF, E_SHENTSIZE = 0x10, 0x12, 0x28, 0x3A
 P_OFFSET, P_FILESZ = 0x08, 0x20
-ET_REL = 1
+SH_TYPE, SH_OFFSET, SH_SIZE = 0x04, 0x18, 0x20
+ET_REL, EM_CUDA, SHT_NOBITS = 1, 190, 8
 
 
 def stripped(data: bytes) -> bytes:
@@ -78,6 +81,41 @@ def test_a_stripped_library_does_its_work(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [str(package / LIBRARY.name), "text"]
 
 
+# What `auditwheel` has patched: segments lie where they did not lie when the library was linked.
+PATCHED = sorted(
+    [
+        *(Path(numpy.__file__).parent.parent / "numpy.libs").iterdir(),
+        *(Path(PIL.__file__).parent.parent / "pillow.libs").iterdir(),
+    ]
+)
+
+
+@pytest.mark.parametrize("path", PATCHED, ids=lambda path: path.name.partition("-")[0])
+def test_what_is_loaded_of_a_patched_library_stays(path: Path) -> None:
+    data = path.read_bytes()
+    after = stripped(data)
+    assert segments(after) == segments(data)
+    assert not {".symtab", ".debug_info"} & sections(after).keys()
+
+
+def test_stripped_libraries_that_were_patched_do_their_work(tmp_path: Path) -> None:
+    root = Path(numpy.__file__).parent.parent
+    for name in ("numpy", "numpy.libs"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("tests"))
+    for path in tmp_path.rglob("*.so*"):
+        with path.open("r+b") as file:
+            strip(file)
+    code = "import numpy as n; print(n.__file__, int((n.ones((9, 9)) @ n.ones((9, 9))).sum()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "numpy/__init__.py"), "729"]
+
+
 def test_a_segment_behind_the_symbols_keeps_its_place() -> None:
     """As tools that patch libraries append what has outgrown its place."""
     elf = ELFFile(io.BytesIO(ORIGINAL))
@@ -92,6 +130,36 @@ def test_a_segment_behind_the_symbols_keeps_its_place() -> None:
     start, size = debugging["sh_offset"], debugging["sh_size"]
     assert after[start : start + size] == bytes(size)
     assert sections(after) == sections(stripped(ORIGINAL))
+
+
+def with_entry(name: str, field: int, value: int) -> bytes:
+    """With another value in the entry of a section."""
+    elf = ELFFile(io.BytesIO(ORIGINAL))
+    place = elf["e_shoff"] + elf.get_section_index(name) * elf["e_shentsize"] + field
+    data = bytearray(ORIGINAL)
+    struct.pack_into("<Q", data, place, value)
+    return bytes(data)
+
+
+def test_debugging_information_that_lies_elsewhere_takes_nothing() -> None:
+    """As `objcopy --only-keep-debug` leaves sections behind that store nothing."""
+    data = bytearray(with_entry(".debug_info", SH_OFFSET, 0))
+    elf = ELFFile(io.BytesIO(ORIGINAL))
+    place = elf["e_shoff"] + elf.get_section_index(".debug_info") * elf["e_shentsize"] + SH_TYPE
+    struct.pack_into("<I", data, place, SHT_NOBITS)
+    assert segments(stripped(bytes(data))) == segments(ORIGINAL)
+
+
+def for_a_graphics_card() -> bytes:
+    data = bytearray(ORIGINAL)
+    struct.pack_into("<H", data, E_MACHINE, EM_CUDA)
+    return bytes(data)
+
+
+def within_code() -> bytes:
+    """Debugging information where code is."""
+    code = ELFFile(io.BytesIO(ORIGINAL)).get_section_by_name(".text")
+    return with_entry(".debug_info", SH_OFFSET, code["sh_offset"])
 
 
 def relocatable() -> bytes:
@@ -126,8 +194,12 @@ def far_sections() -> bytes:
         relocatable(),
         without_sections(),
         far_sections(),
+        for_a_graphics_card(),
+        within_code(),
+        with_entry(".shstrtab", SH_SIZE, 1 << 62),
     ],
-    ids=["empty", "text", "magic", "header", "cut", "payload", "object", "no sections", "far"],
+    ids=["empty", "text", "magic", "header", "cut", "payload", "object", "no sections", "far"]
+    + ["graphics card", "within code", "names"],
 )
 def test_other_files_stay_as_they_are(data: bytes) -> None:
     assert stripped(data) == data

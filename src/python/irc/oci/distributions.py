@@ -29,7 +29,7 @@ _LAYOUT = ".layout.json"
 _SPREAD = ("purelib", "platlib", "data")
 
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
-_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
+_ELF = b"\x7fELF"
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
@@ -152,10 +152,13 @@ def _commands(archive: zipfile.ZipFile, files: Iterable[str]) -> tuple[str, ...]
     return ()
 
 
-def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
+def layer_entries(distribution: Distribution, prefix: str, scratch: Path) -> Iterator[Entry]:
     """The files of one distribution below ``prefix``, each module followed by its byte code.
 
-    Files of one name lie side by side, since packages hold modules of one name that are much alike.
+    Files of one name lie side by side: packages hold modules of one name that are much alike.
+
+    Args:
+        scratch: a folder for copies of libraries, which are gone when they have been read.
     """
     with zipfile.ZipFile(distribution.archive) as archive:
         for name, packed in sorted(distribution.files.items(), key=_by_name):
@@ -169,10 +172,10 @@ def layer_entries(distribution: Distribution, prefix: str) -> Iterator[Entry]:
                 continue
             member = archive.getinfo(packed.member)
             executable = bool(member.external_attr >> 16 & 0o100)  # a program within a package
-            if executable or _LIBRARY.search(name):
-                yield File(path, partial(_stripped, archive, member), executable=executable)
+            if _is_elf(archive, member) and _checksum(name) not in distribution.files:
+                yield File(path, partial(_stripped, archive, member, scratch), None, executable)
             else:
-                yield File(path, partial(archive.open, member), member.file_size)
+                yield File(path, partial(archive.open, member), member.file_size, executable)
 
 
 def _by_name(file: tuple[str, Packed]) -> tuple[str, str]:
@@ -180,12 +183,23 @@ def _by_name(file: tuple[str, Packed]) -> tuple[str, str]:
     return path.rpartition("/")[2], path
 
 
-def _stripped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+def _is_elf(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    with archive.open(member) as source:
+        return source.read(len(_ELF)) == _ELF
+
+
+def _checksum(path: str) -> str:
+    """By which a library of cryptography finds itself unchanged, where it has one."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}.{name}.hmac"
+
+
+def _stripped(archive: zipfile.ZipFile, member: zipfile.ZipInfo, scratch: Path) -> IO[bytes]:
     """A copy on disk, since what refers to all of a library stands at its end."""
     # Here, since `irc package`, which reads what was made, is quicker without.
     from irc.oci.stripping import strip
 
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
+    copy = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  # whoever reads it closes it
     with archive.open(member) as source:
         shutil.copyfileobj(source, copy)
     strip(copy)

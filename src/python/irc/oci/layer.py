@@ -113,7 +113,9 @@ def _add(tar: tarfile.TarFile, entry: Entry, mtime: int) -> None:
         case File():
             info.mode = MODE_EXECUTABLE if entry.executable else MODE_FILE
             with entry.open() as source:
-                info.size = source.seek(0, os.SEEK_END) if entry.size is None else entry.size
                 if entry.size is None:
+                    info.size = source.seek(0, os.SEEK_END)
                     source.seek(0)
+                else:
+                    info.size = entry.size
                 tar.addfile(info, source)

@@ -165,12 +165,12 @@ def _work(distributions: Sequence[Distribution]) -> int:
 
 def _write(output: Path, compression: Compression, distributions: Sequence[Distribution]) -> Layer:
     try:
-        return write_layer(output, _entries(distributions), compression)
+        return write_layer(output, _entries(distributions, output), compression)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         names = ", ".join(item.archive.name for item in distributions)
         raise ImageError(f"damaged among {names}: {error}") from None
 
 
-def _entries(distributions: Sequence[Distribution]) -> Iterator[Entry]:
+def _entries(distributions: Sequence[Distribution], scratch: Path) -> Iterator[Entry]:
     for distribution in without_repetitions(distributions):
-        yield from layer_entries(distribution, SITE_PACKAGES)
+        yield from layer_entries(distribution, SITE_PACKAGES, scratch)

@@ -1,6 +1,6 @@
 """``lambda.zip``: an agent for AWS Lambda's managed runtime, code and requirements at the root.
 
-The same input gives the same bytes: sorted entries, one time, modes of two kinds. What remains is the build of
+The same input gives the same bytes: entries in one order, one time, modes of two kinds. What remains is the build of
 zlib, which Python's zip files are compressed by.
 """
 
@@ -114,7 +114,7 @@ def _write_zip(path: Path, files: Files, distributions: Sequence[Distribution]) 
             ("the agent", with_byte_code(files, TASK_ROOT))
         ]
         sources += [
-            (item.name, layer_entries(item, TASK_ROOT))
+            (item.name, layer_entries(item, TASK_ROOT, path.parent))
             for item in without_repetitions(distributions)
         ]
         for owner, entries in sources:
