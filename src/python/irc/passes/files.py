@@ -47,7 +47,7 @@ class Files:
             E313 when it leaves the build root or does not exist, E102 and E105 for its content.
         """
         name = "/" if relative.startswith("/") else self.name(relative)
-        return self.load_named(name, relative, self.document.span(path), "to the flow")
+        return self.load_named(name, relative, lambda: self.document.span(path), "to the flow")
 
     def load_at(self, relative: str, span: Span, *, optional: bool = False) -> SourceFile | None:
         """The file that something at a place names; ``optional`` allows that there is none.
@@ -61,19 +61,21 @@ class Files:
             if name in self.missing:
                 self.used.add(name)
                 return None
-        return self.load_named(name, relative, span, "to the flow")
+        return self.load_named(name, relative, lambda: span, "to the flow")
 
-    def load_named(self, name: str, shown: str, span: Span, relative_to: str) -> SourceFile | None:
+    def load_named(
+        self, name: str, shown: str, span: Callable[[], Span], relative_to: str
+    ) -> SourceFile | None:
         """The file of a name relative to the build root; reports as ``load`` does.
 
         Args:
             shown: the file as the flow names it.
-            span: where it does.
+            span: where it does; asked for where it is reported, as places are costly.
             relative_to: what such names are relative to, for a hint.
         """
         if name.startswith(("/", "../")):
             self.report.error(
-                "E313", span, f"'{shown}' is outside the repository",
+                "E313", span(), f"'{shown}' is outside the repository",
                 hint=f"paths are relative {relative_to}",
             )  # fmt: skip
             return None
@@ -82,7 +84,7 @@ class Files:
         self.report.extend(self._unreadable.get(name, ()))
         if name in self.missing:
             self.report.error(
-                "E313", span, f"the file '{shown}' does not exist",
+                "E313", span(), f"the file '{shown}' does not exist",
                 hint=f"it is looked for at {name}",
             )  # fmt: skip
         return self.loaded[name]
@@ -100,7 +102,9 @@ class Files:
                 self._unreadable[name] = found
         return self.loaded[name]
 
-    def document_of(self, name: str, shown: str, span: Span, relative_to: str) -> Document | None:
+    def document_of(
+        self, name: str, shown: str, span: Callable[[], Span], relative_to: str
+    ) -> Document | None:
         """The YAML or JSON document in a file; arguments as for ``load_named``.
 
         Reports:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin
 
@@ -42,6 +44,25 @@ class _Scope:
     uri: str
     draft: int
     value: Any
+
+
+class _Mistake(NamedTuple):
+    path: Path
+    message: str
+
+
+@lru_cache(maxsize=1024)
+def _mistake(draft: int, schema: str) -> _Mistake | None:
+    """Why a text of JSON is no schema; flows that are compiled together have many of their schemas in common."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import Draft7Validator, Draft202012Validator
+
+    kind = Draft7Validator if draft == 7 else Draft202012Validator
+    try:
+        kind.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return _Mistake(tuple(error.absolute_path), error.message)
+    return None
 
 
 @dataclass
@@ -99,9 +120,6 @@ class SchemaGraph:
 
     def _check(self, schema: Any, place: Place, scope: _Scope) -> None:
         """Check a schema against its draft's metaschema, and note what it refers to."""
-        from jsonschema.exceptions import SchemaError
-        from jsonschema.validators import Draft7Validator, Draft202012Validator
-
         draft = draft_of(schema)
         if draft == 0:
             self._refuse_draft(scope.document, place.path)
@@ -109,12 +127,10 @@ class SchemaGraph:
         if draft is not None:
             self.is_plain = self.is_plain and schema["$schema"].rstrip("#") in DRAFTS
             scope = replace(scope, draft=draft)
-        try:
-            kind = Draft7Validator if scope.draft == 7 else Draft202012Validator
-            kind.check_schema(schema)
-        except SchemaError as error:
-            span = scope.document.span((*place.path, *error.absolute_path))
-            self._fail("E206", span, f"not a JSON Schema: {_first_line(error.message)}")
+        mistake = _mistake(scope.draft, json.dumps(schema))
+        if mistake is not None:
+            span = scope.document.span((*place.path, *mistake.path))
+            self._fail("E206", span, f"not a JSON Schema: {_first_line(mistake.message)}")
             return
         self._visit(schema, place, scope)
         for text, source, at in self._pending:
@@ -192,7 +208,7 @@ class SchemaGraph:
             posixpath.join(folder, unquote(package[2] if package else address))
         )
         return self.files.document_of(
-            name, address, _span(scope, source), "to the file that names it"
+            name, address, lambda: _span(scope, source), "to the file that names it"
         )
 
     def _check_endless(self) -> None:
