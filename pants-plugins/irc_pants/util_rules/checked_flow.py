@@ -30,6 +30,7 @@ from pants.engine.target import (
     WrappedTarget,
     WrappedTargetRequest,
 )
+from pants.util.memo import memoized
 from pants.util.strutil import softwrap
 
 from irc_pants import versions
@@ -224,14 +225,19 @@ def _check_alone(target: Target, module: str, resolve: str, others: Iterable[Tar
         )
 
 
-def _check_python(target: Target, python_setup: PythonSetup) -> None:
-    field = target[InterpreterConstraintsField]
-    constraints = InterpreterConstraints.create_from_compatibility_fields([field], python_setup)
+@memoized  # flows have few different ones, and each takes a look at all releases
+def _includes_python(constraints: InterpreterConstraints) -> bool:
     try:
         constraints.enumerate_python_versions([PYTHON])
     except ValueError:  # None of them is a release of that Python.
-        pass
-    else:
+        return False
+    return True
+
+
+def _check_python(target: Target, python_setup: PythonSetup) -> None:
+    field = target[InterpreterConstraintsField]
+    constraints = InterpreterConstraints.create_from_compatibility_fields([field], python_setup)
+    if _includes_python(constraints):
         return
     origin = (
         f"its field `{field.alias}`"
