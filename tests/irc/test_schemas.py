@@ -160,6 +160,21 @@ def test_what_is_wrong_is_told(schema: Any, files: dict[str, str], code: str) ->
     assert codes(check_text(flow(schema), files)) == [code]
 
 
+def test_the_same_mistake_is_told_where_it_is() -> None:
+    text = flow({"pattern": "("})
+    (first,) = check_text(text).report
+    (moved,) = check_text(f"# moved\n{text}").report
+    assert first.code == moved.code == "E206"
+    assert moved.span.line == first.span.line + 1
+
+
+def test_a_file_is_read_by_the_draft_of_what_refers_to_it() -> None:
+    files = {"a.json": '{"items": [{}]}'}  # a list of schemas is of draft 7
+    schema = {"properties": {"a": {"$ref": "a.json"}}}
+    assert "E206" not in codes(check_text(flow({"$schema": DRAFT_7, **schema}), files))
+    assert codes(check_text(flow(schema), files)) == ["E206"]
+
+
 def test_every_file_with_a_mistake_is_told() -> None:
     schema = {
         "properties": {"a": {"$ref": "a.json"}, "b": {"$ref": "b.json"}, "c": {"$ref": "c.json"}}

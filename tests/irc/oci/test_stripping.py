@@ -90,6 +90,10 @@ def test_a_stripped_library_does_its_work(tmp_path: Path) -> None:
 PATCHED = sorted((Path(numpy.__file__).parent.parent / "numpy.libs").iterdir())
 
 
+def test_a_patched_library_has_something_to_lose() -> None:
+    assert any(stripped(path.read_bytes()) != path.read_bytes() for path in PATCHED)
+
+
 @pytest.mark.parametrize("path", PATCHED, ids=lambda path: path.name.partition("-")[0])
 def test_what_is_loaded_of_a_patched_library_stays(path: Path) -> None:
     data = path.read_bytes()

@@ -13,6 +13,7 @@ from typing import Any
 import boto3  # type: ignore[import-untyped]  # it says nothing of its types
 import pytest
 import yaml
+import zstandard
 from click.testing import CliRunner
 
 import irc.cli.package
@@ -81,6 +82,19 @@ def test_archive_has_code_and_requirements_at_its_root(tmp_path: Path) -> None:
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
     assert len([entry for entry in entries if entry.filename.endswith(".pyc")]) == 4
+
+
+def test_libraries_lack_symbols(tmp_path: Path) -> None:
+    (library,) = Path(zstandard.__file__).parent.glob("backend_c.*.so")
+    inputs = lambda_inputs(tmp_path)
+    shutil.rmtree(inputs.deps_pex)
+    pex = write_packed_pex(
+        inputs.deps_pex, {"alpha-1.0": {"alpha/native.so": library.read_bytes()}}
+    )
+    (pex / "__main__.py").write_text(LOADER.format(pex_hash="a" * 40))
+    package(inputs, tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out/lambda.zip") as archive:
+        assert archive.getinfo("alpha/native.so").file_size < library.stat().st_size / 5
 
 
 def test_a_program_within_a_package_can_be_run(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _zstd() -> _Stream:
     import zstandard
 
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        ZSTD_LEVEL, hash_log=ZSTD_HASH_LOG, threads=0
+        ZSTD_LEVEL, hash_log=ZSTD_HASH_LOG
     )
     return zstandard.ZstdCompressor(compression_params=parameters).compressobj()
 

@@ -63,7 +63,7 @@ class Distribution:
 
     @property
     def size(self) -> int:
-        """Bytes of the files."""
+        """Bytes of the files, as they are in the archive: libraries with their symbols."""
         return sum(packed.size for packed in self.files.values())
 
 

@@ -51,7 +51,7 @@ class _Mistake(NamedTuple):
     message: str
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _mistake(draft: int, schema: str) -> _Mistake | None:
     """Why a text of JSON is no schema; flows that are compiled together have many of their schemas in common."""
     from jsonschema.exceptions import SchemaError
