@@ -89,9 +89,10 @@ KINDS = {"new connections", "streams", "new channels", "kept connection", "kept 
 
 @asynccontextmanager
 async def channel(address: str) -> Any:
-    # Without its own pool, a channel would take the connection of another one; a second attempt,
-    # which KServe's client makes by itself, would hide a failure.
-    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+    # Without its own pool, a channel would take the connection of another one. A second attempt of what a
+    # server has seen, which KServe's client makes by itself, would hide a failure; what crosses with the
+    # announcement that a connection ends has been seen by none, and gRPC sends it again.
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", "{}")]
     client = InferenceGRPCClient(address, channel_args=options)
     try:
         yield client
