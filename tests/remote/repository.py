@@ -72,6 +72,7 @@ python_requirements(
         "cyclonedx-python-lib": ["cyclonedx"],
         "grpcio": ["grpc"],
         "packageurl-python": ["packageurl"],
+        "pyelftools": ["elftools"],
         "pyyaml": ["yaml"],
     },
 )
